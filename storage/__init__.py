@@ -1,0 +1,3 @@
+"""TODO."""
+
+__part_of__ = "acrwatch"
