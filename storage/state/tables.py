@@ -1,0 +1,272 @@
+"""Every table of the state database. `storage/migrations` creates them; a test holds the two together.
+
+All times are aware UTC. Portable between SQLite and PostgreSQL: no type below exists in only one of them.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime. SQLite keeps no zone, so it is put back on the way out; a naive value is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}: pass an aware one")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _json() -> "JSON":
+    return JSON(none_as_null=True)
+
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _column(name: str, *definition: Any, **options: Any) -> Column[Any]:
+    options.setdefault("nullable", False)
+    return Column(name, *definition, **options)
+
+
+# --- detection: how far each detection has judged, what its runs did, what it remembers ---------------------------
+
+cursors: Final = Table(
+    "cursors",
+    metadata,
+    _column("detection", String(100), primary_key=True),
+    _column("generation", Integer),  # compare-and-swap: every advance adds one
+    _column("positions", _json()),  # {stream: last judged sequence number}
+    _column("lake_version", BigInteger, nullable=True),  # hint only: log entry up to which files are known
+    _column("lake_entry", String(64), nullable=True),  # hint only: hash of that entry
+    _column("rule_version", String(64)),
+    _column("updated_at", UtcDateTime()),
+)
+
+runs: Final = Table(
+    "runs",
+    metadata,
+    _column("id", Integer, primary_key=True, autoincrement=True),
+    _column("detection", String(100)),
+    _column("rule_version", String(64)),
+    _column("started_at", UtcDateTime()),
+    _column("finished_at", UtcDateTime()),
+    _column("outcome", String(20)),  # succeeded | failed
+    _column("new_events", BigInteger),
+    _column("matched", BigInteger),
+    _column("unjudged", BigInteger),
+    _column("alerts_created", Integer),
+    _column("alerts_updated", Integer),
+    _column("error", Text, nullable=True),
+    Index(None, "detection", "id"),
+)
+
+network_days: Final = Table(  # profile of anomalous-source-ip: one row per identity, network and UTC date
+    "network_days",
+    metadata,
+    _column("identity_key", String(300), primary_key=True),
+    _column("network", String(50), primary_key=True),
+    _column("date", String(10), primary_key=True),
+    _column("first_time", UtcDateTime()),
+    _column("last_time", UtcDateTime()),
+    _column("events", BigInteger),
+    _column("late", Boolean),  # every event of the day arrived later than `lateness`
+    _column("sample", _json()),  # capped evidence: [[time, event id, row], ...] earliest first
+    _column("judgement", _json(), nullable=True),  # why the day matched; null where it did not
+)
+
+contexts: Final = Table(
+    "contexts",
+    metadata,
+    _column("version", String(64), primary_key=True),
+    _column("document", _json()),
+    _column("created_at", UtcDateTime()),
+)
+
+# --- alerts -------------------------------------------------------------------------------------------------------
+
+alerts: Final = Table(
+    "alerts",
+    metadata,
+    _column("id", String(40), primary_key=True),  # assigned once, time-ordered, never derived from times
+    _column("rule", String(100)),
+    _column("rule_id", String(40)),
+    _column("rule_version", String(64)),
+    _column("context_version", String(64), nullable=True),
+    _column("title", Text),
+    _column("severity", String(20)),
+    _column("tags", _json()),
+    _column("group_key", String(700)),  # canonical JSON of the group's members
+    _column("entities", _json()),  # [{"type", "value"}]
+    _column("registries", _json()),
+    _column("status", String(10)),  # new | active | closed
+    _column("close_reason", String(60), nullable=True),  # merged | superseded | a verdict
+    _column("merged_into", String(40), nullable=True),
+    _column("historical", Boolean),
+    _column("first_seen", UtcDateTime()),
+    _column("last_seen", UtcDateTime()),
+    _column("count", BigInteger),  # distinct events that matched
+    _column("evidence", _json()),  # event ids (hex), earliest first, capped
+    _column("evidence_rows", _json()),  # a few of those events whole: outlive retention
+    _column("facts", _json()),  # what the reason is built of; mergeable
+    _column("reason", Text),
+    _column("revision", Integer),
+    _column("created_at", UtcDateTime()),
+    _column("updated_at", UtcDateTime()),
+    _column("raised_at", UtcDateTime()),  # last created/updated notice; a long alert is raised daily
+    _column("closed_at", UtcDateTime(), nullable=True),
+    _column("changed_after_close", Boolean),
+    Index(None, "rule", "group_key", "last_seen"),
+    Index(None, "created_at", "id"),
+)
+
+alert_history: Final = Table(  # append-only: who changed what, when
+    "alert_history",
+    metadata,
+    _column("id", Integer, primary_key=True, autoincrement=True),
+    _column("alert_id", String(40), ForeignKey("alerts.id"), index=True),
+    _column("at", UtcDateTime()),
+    _column("actor", String(200)),  # "engine" or a person
+    _column("change", String(40)),
+    _column("detail", _json()),
+)
+
+# --- delivery -----------------------------------------------------------------------------------------------------
+
+deliveries: Final = Table(  # the outbox: rows are written in the transaction that changes the alert
+    "deliveries",
+    metadata,
+    _column("sequence", Integer, primary_key=True, autoincrement=True),
+    _column("id", String(120), unique=True),  # the webhook-id: stable over retries
+    _column("destination", String(100)),
+    _column("alert_id", String(40), nullable=True),  # null for test.ping
+    _column("type", String(20)),  # alert.created | alert.updated | alert.closed | test.ping
+    _column("revision", Integer),
+    _column("body", Text),
+    _column("status", String(10)),  # pending | sent | folded | dead
+    _column("attempts", Integer),
+    _column("created_at", UtcDateTime()),
+    _column("not_before", UtcDateTime()),
+    _column("lease_owner", String(80), nullable=True),
+    _column("lease_until", UtcDateTime(), nullable=True),
+    _column("finished_at", UtcDateTime(), nullable=True),
+    Index(None, "status", "not_before"),
+    Index(None, "alert_id", "destination", "sequence"),
+)
+
+attempts: Final = Table(
+    "attempts",
+    metadata,
+    _column("id", Integer, primary_key=True, autoincrement=True),
+    _column("delivery_id", String(120), index=True),
+    _column("at", UtcDateTime()),
+    _column("seconds", Float),
+    _column("status_code", Integer, nullable=True),
+    _column("outcome", String(20)),  # sent | retry | dead
+    _column("detail", Text, nullable=True),
+)
+
+# --- ingest -------------------------------------------------------------------------------------------------------
+
+rejects: Final = Table(  # records that could not become events: kept, counted, replayable
+    "rejects",
+    metadata,
+    _column("stream", String(300), primary_key=True),
+    _column("sequence_number", BigInteger, primary_key=True),
+    _column("ordinal", Integer, primary_key=True),  # position in the message; -1: the whole message
+    _column("reason", String(60)),  # short, stable: invalid_json, missing_member, ...
+    _column("detail", Text),
+    _column("body", LargeBinary),  # capped
+    _column("body_length", BigInteger),  # before the cap
+    _column("enqueued_time", UtcDateTime(), nullable=True),
+    _column("rejected_at", UtcDateTime()),
+    _column("replayed_at", UtcDateTime(), nullable=True),
+    Index(None, "rejected_at"),
+)
+
+ingest_counts: Final = Table(  # what was not stored, and why: skipped categories, expired events, reject overflow
+    "ingest_counts",
+    metadata,
+    _column("date", String(10), primary_key=True),
+    _column("name", String(100), primary_key=True),
+    _column("count", BigInteger),
+)
+
+position_hints: Final = Table(  # where to start reading; the lake's transactions are the truth
+    "position_hints",
+    metadata,
+    _column("stream", String(300), primary_key=True),
+    _column("offset", String(100)),
+    _column("sequence_number", BigInteger),
+    _column("updated_at", UtcDateTime()),
+)
+
+files: Final = Table(  # ledger of imported files, advanced after their rows are durable
+    "files",
+    metadata,
+    _column("sha256", String(64), primary_key=True),
+    _column("path", Text),
+    _column("size", BigInteger),
+    _column("offset", BigInteger),
+    _column("records", BigInteger),
+    _column("finished_at", UtcDateTime(), nullable=True),
+    _column("updated_at", UtcDateTime()),
+)
+
+# --- health and coordination --------------------------------------------------------------------------------------
+
+incidents: Final = Table(  # what makes us blind, for as long as it does
+    "incidents",
+    metadata,
+    _column("key", String(300), primary_key=True),
+    _column("kind", String(40)),  # failed_detection | gap | sequence_went_back | source_down ...
+    _column("message", Text),
+    _column("remedy", Text),
+    _column("since", UtcDateTime()),
+    _column("last_seen", UtcDateTime()),
+    _column("occurrences", Integer),
+    _column("resolved_at", UtcDateTime(), nullable=True),
+)
+
+leases: Final = Table(
+    "leases",
+    metadata,
+    _column("name", String(100), primary_key=True),
+    _column("owner", String(80)),
+    _column("until", UtcDateTime()),
+)
