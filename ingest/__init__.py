@@ -1,3 +1,3 @@
-"""TODO."""
+"""Azure's bytes in, events and rejects out."""
 
 __part_of__ = "acrwatch"
