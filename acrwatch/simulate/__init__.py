@@ -1,0 +1,30 @@
+"""Simulated registry traffic with labelled attacks: for the demo, for tests, for benchmarks.
+
+scenario = Scenario(start=now - timedelta(days=60), end=now, seed=7)
+for item in simulate(scenario):
+    item.record, item.label
+"""
+
+from acrwatch.simulate.attacks import Attack, ground_truth
+from acrwatch.simulate.files import Layout, write_files
+from acrwatch.simulate.messages import encode_messages, send
+from acrwatch.simulate.scenario import AttackRule, PlannedAttack, Scenario, history, live_attacks
+from acrwatch.simulate.traffic import LONGEST_DELAY, Labelled, in_arrival_order, simulate
+
+__all__ = [
+    "LONGEST_DELAY",
+    "Attack",
+    "AttackRule",
+    "Labelled",
+    "Layout",
+    "PlannedAttack",
+    "Scenario",
+    "encode_messages",
+    "ground_truth",
+    "history",
+    "in_arrival_order",
+    "live_attacks",
+    "send",
+    "simulate",
+    "write_files",
+]

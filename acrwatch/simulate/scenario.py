@@ -1,0 +1,100 @@
+"""What to simulate: registries, span, volume, attacks. All values; nothing is generated here."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, get_args
+
+from acrwatch.core.errors import ConfigError
+from acrwatch.simulate import addresses
+
+AttackRule = Literal["admin-user-login", "mass-delete", "pull-outside-allowed-ranges", "anomalous-source-ip"]
+"""The slug of the rule an attack is made to fire."""
+
+ATTACK_SPAN: Final = timedelta(minutes=12)
+"""No attack lasts longer, from its first record to its last."""
+
+DEFAULT_REGISTRIES: Final = ("contoso", "fabrikam")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAttack:
+    """An attack to stage: which, from when, and on which registry (None: they take turns in the order planned)."""
+
+    rule: AttackRule
+    at: datetime
+    registry: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Settings of one simulation; equal settings give byte-identical records.
+
+    `start` (inclusive) and `end` (exclusive) are aware times. `events_per_day` is the mean over a whole week, all
+    registries together, duplicates and attacks not counted; from 1,000 up the travellers reach eight networks a month.
+    Adjoining spans with otherwise equal settings continue each other: together they give the records of the joint span.
+    `duplicates` is the share of records that Azure sends twice, 0 to 1.
+
+    Raises ConfigError for a naive or empty span, a registry name Azure would refuse, a share out of range, or an attack that
+    does not fit: on an unknown registry, or not wholly (ATTACK_SPAN) inside the span.
+    """
+
+    start: datetime
+    end: datetime
+    seed: int = 1
+    registries: tuple[str, ...] = DEFAULT_REGISTRIES
+    events_per_day: int = 2_500
+    attacks: tuple[PlannedAttack, ...] = ()
+    duplicates: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
+            raise ConfigError(
+                f"cannot simulate from {self.start} to {self.end}", remedy="Give aware times, the start before the end"
+            )
+        if not 0.0 <= self.duplicates <= 1.0 or self.events_per_day < 1:
+            raise ConfigError(
+                f"cannot simulate {self.events_per_day} events a day with a share of {self.duplicates} duplicates",
+                remedy="Ask for at least 1 event a day and a share between 0 and 1",
+            )
+        self._check_registries()
+        for attack in self.attacks:
+            self._check_attack(attack)
+
+    def _check_registries(self) -> None:
+        for name in self.registries:
+            if not (name.isascii() and name.isalnum() and 5 <= len(name) <= 50):
+                raise ConfigError(
+                    f"{name!r} cannot be a registry name", remedy="Azure wants 5 to 50 ASCII letters and digits"
+                )
+        if not 1 <= len({name.casefold() for name in self.registries}) == len(self.registries) <= 100:
+            raise ConfigError(
+                f"cannot simulate {len(self.registries)} registries", remedy="Give 1 to 100 distinct names"
+            )
+
+    def _check_attack(self, attack: PlannedAttack) -> None:
+        if attack.rule not in get_args(AttackRule):
+            raise ConfigError(f"no attack is named {attack.rule!r}", remedy=f"Choose from {get_args(AttackRule)}")
+        if attack.registry is not None and attack.registry not in self.registries:
+            raise ConfigError(
+                f"attack {attack.rule} is on registry {attack.registry!r}", remedy=f"Choose from {self.registries}"
+            )
+        if attack.at.tzinfo is None or attack.at < self.start or attack.at + ATTACK_SPAN > self.end:
+            raise ConfigError(
+                f"attack {attack.rule} at {attack.at} does not fit between {self.start} and {self.end}",
+                remedy=f"Give an aware time at or after the start and at least {ATTACK_SPAN} before the end",
+            )
+
+    def allowed_ranges(self) -> dict[str, list[str]]:
+        """Return per registry the CIDRs that cover all benign callers, as `[registries.X] allowed_ranges` wants them."""
+        return {name: addresses.allowed_ranges(index) for index, name in enumerate(self.registries)}
+
+
+def live_attacks(at: datetime) -> tuple[PlannedAttack, ...]:
+    """Return one attack of each kind, beginning 1 to 7 minutes after an aware time; all are over 20 minutes after it."""
+    rules: tuple[AttackRule, ...] = get_args(AttackRule)
+    return tuple(PlannedAttack(rule, at + timedelta(minutes=1 + 2 * turn)) for turn, rule in enumerate(rules))
+
+
+def history(until: datetime, *, days: int = 60, events_per_day: int = 2_500, seed: int = 1) -> Scenario:
+    """Return a scenario of back-dated, attack-free traffic: what a baseline needs before it can judge. `until` is aware."""
+    return Scenario(start=until - timedelta(days=days), end=until, events_per_day=events_per_day, seed=seed)
