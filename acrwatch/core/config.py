@@ -1,0 +1,203 @@
+"""The configuration: one table of settings per section, read from a file and the environment, wholly checked at once.
+
+Order of precedence: `ACRWATCH__SECTION__KEY`, then the file, then the default. A secret may be given as the path of a
+file that holds it, under the same name with `_FILE` (in TOML `_file`). Relative paths are relative to the folder of the
+configuration file, whoever set them, or to the working directory where there is no file.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from acrwatch.core.layers import Tree, overlay, read_file
+from acrwatch.core.section import Entry, SectionReader
+from acrwatch.core.setting import REQUIRED, IpNetwork, Setting, duration, networks, text, texts
+
+DEFAULT_FILE: Final = "acrwatch.toml"
+
+STORE: Final = (
+    Setting("path", text, "./data/lake", "Where events are kept: a folder, or an abfss:// address."),
+    Setting(
+        "database", text, "sqlite:///data/state.db", "State: sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME."
+    ),
+    Setting("retention", duration, timedelta(days=400), "Events older than this are removed, and refused on arrival."),
+)
+DETECTIONS: Final = (
+    Setting(
+        "every", duration, timedelta(seconds=30), "Fallback between passes; a commit of new events wakes one at once."
+    ),
+    Setting(
+        "lateness",
+        duration,
+        timedelta(hours=24),
+        "Events later than this raise only historical alerts, which are not delivered.",
+    ),
+)
+REGISTRY: Final = (
+    Setting("allowed_ranges", networks, (), "Addresses that pulls may come from. Without any, pulls are not judged."),
+    Setting("admin_usernames", texts, (), "Names of the admin user. Without any, the registry's own name."),
+)
+TYPE: Final = Setting("type", text, REQUIRED, "Which kind it is; decides the other keys.")
+NAME: Final = Setting("name", text, REQUIRED, "A unique name of letters, digits, dots, hyphens and underscores.")
+
+SettingTables = Mapping[str, tuple[Setting[Any], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """Where things are kept. `path` and `database` are absolute, or URLs."""
+
+    path: str
+    database: str
+    retention: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionsConfig:
+    """When detections run, and how late an event may come."""
+
+    every: timedelta
+    lateness: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryConfig:
+    """What rules know about one registry. Empty means: not judged by ranges; admin user is named as the registry."""
+
+    name: str
+    allowed_ranges: tuple[IpNetwork, ...]
+    admin_usernames: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """One `[[sources]]` item: parsed values by setting name, and where it stands (for messages)."""
+
+    type: str
+    values: Mapping[str, object]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationConfig:
+    """One `[[destinations]]` item."""
+
+    name: str
+    type: str
+    values: Mapping[str, object]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that was configured. `entries` lists each value with its origin, in the order of the tables."""
+
+    store: StoreConfig
+    detections: DetectionsConfig
+    registries: Mapping[str, RegistryConfig]
+    sources: tuple[SourceConfig, ...]
+    destinations: tuple[DestinationConfig, ...]
+    path: Path | None = None
+    entries: tuple[Entry, ...] = field(default=(), repr=False)
+
+
+class _Item(NamedTuple):
+    head: dict[str, Any]
+    type: str
+    values: Mapping[str, object]
+    where: str
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    *,
+    source_settings: SettingTables,
+    destination_settings: SettingTables,
+) -> Config:
+    """Read `path` (None: ./acrwatch.toml if there is one) and the environment.
+
+    The two tables map each known `type` to its settings. Raises ConfigError that lists every mistake found, each with
+    its place and, for a misspelt name, the nearest known one.
+    """
+    path = path or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
+    tree: Tree = read_file(path) if path else {}
+    base = (path.parent if path else Path()).absolute()
+    reader = SectionReader(tree, str(path) if path else "the environment", base, overlay(tree, environ))
+    reader.known_sections(("store", "detections", "registries", "sources", "destinations"))
+    store = reader.values(("store",), STORE)
+    detections = reader.values(("detections",), DETECTIONS)
+    registries = _registries(reader)
+    sources = [
+        SourceConfig(item.type, item.values, item.where) for item in _items(reader, "sources", (), source_settings)
+    ]
+    destinations = _destinations(reader, destination_settings)
+    reader.raise_mistakes()
+    return Config(
+        store=StoreConfig(**_located(store, base)),
+        detections=DetectionsConfig(**detections),
+        registries=MappingProxyType({name: RegistryConfig(name, **values) for name, values in registries.items()}),
+        sources=tuple(sources),
+        destinations=destinations,
+        path=path,
+        entries=tuple(reader.entries),
+    )
+
+
+def _registries(reader: SectionReader) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for keys in reader.tables(("registries",)):
+        name = keys[-1].casefold()
+        if not re.fullmatch("[a-z0-9]+", name):
+            hint = name.partition(".")[0]
+            reader.mistake(
+                keys, f"is no registry name; write the name alone (perhaps `[registries.{hint}]`), not its login server"
+            )
+        elif name in found:
+            reader.mistake(keys, f"registry {name} is configured twice; upper and lower case are the same")
+        else:
+            found[name] = reader.values(keys, REGISTRY)
+    return found
+
+
+def _destinations(reader: SectionReader, tables: SettingTables) -> tuple[DestinationConfig, ...]:
+    found: dict[str, DestinationConfig] = {}
+    for item in _items(reader, "destinations", (NAME,), tables):
+        name = item.head["name"]
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name):
+            reader.note(
+                f"{item.where}: name {name!r} may have only letters, digits, dots, hyphens and underscores, at most 100"
+            )
+        elif name in found:
+            reader.note(f"{item.where}: name {name!r} is taken by {found[name].where}")
+        else:
+            found[name] = DestinationConfig(name, item.type, item.values, item.where)
+    return tuple(found.values())
+
+
+def _items(reader: SectionReader, section: str, head: tuple[Setting[Any], ...], tables: SettingTables) -> list[_Item]:
+    """Return every item of a list whose type is known and whose head (such as its name) is in order."""
+    found: list[_Item] = []
+    for keys in reader.items(section):
+        kind = reader.values(keys, (TYPE,), others_allowed=True).get("type")
+        if kind is not None and kind not in tables:
+            reader.unknown_word((*keys, "type"), f"type {kind!r}", str(kind), tables)
+        elif kind is not None:
+            values = reader.values(keys, (*head, *tables[kind]), also_known=("type",))
+            start = {setting.name: values.pop(setting.name) for setting in head if setting.name in values}
+            if len(start) == len(head):
+                found.append(_Item(start, str(kind), MappingProxyType(values), reader.where(keys)))
+    return found
+
+
+def _located(store: dict[str, Any], base: Path) -> dict[str, Any]:
+    path, database = store["path"], store["database"]
+    located = path if "://" in path else str((base / path).resolve())
+    relative = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)(.+)", database)
+    if relative:
+        database = f"{relative[1]}{(base / relative[2]).resolve()}"
+    return {**store, "path": located, "database": database}

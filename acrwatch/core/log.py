@@ -1,0 +1,103 @@
+"""Logging for entry points: one line per record for people, JSON lines for machines, secrets masked in both.
+
+Only entry points call `set_up`; everything else has a logger by module name and says nothing about handlers.
+"""
+
+import json
+import logging
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Final, TextIO
+
+MASK: Final = "********"
+
+# The secrets this system handles: keys and tokens of Azure connection strings and SAS addresses, webhook signing
+# secrets, bearer tokens, and passwords inside URLs. What is masked is the group `secret`; the rest stays readable.
+_SECRETS: Final = re.compile(
+    r"""(?P<before>
+          (?:SharedAccessKey|AccountKey|SharedSecret|client_secret|password)\s*=\s*
+        | (?<![A-Za-z])sig=
+        | Bearer\s+
+        | whsec_
+        | ://[^/\s:@]*:(?=[^/\s@]+@)
+        )
+        (?P<secret>[^\s;&"'<>,@\\]+)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# Control characters and the marks that reorder text: a repository or user agent must not forge or hide a log line.
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# The Azure client tells of every link and token renewal at INFO, and of reconnects that it heals by itself at WARNING.
+_LOUD: Final = {
+    "azure": logging.ERROR,
+    "uamqp": logging.ERROR,
+    "httpx": logging.WARNING,
+    "apscheduler": logging.WARNING,
+}
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def mask(text: str) -> str:
+    """Return `text` with the secret part of anything that looks like a credential replaced by stars."""
+    return _SECRETS.sub(lambda match: match["before"] + MASK, text)
+
+
+def printable(text: str) -> str:
+    """Return `text` with control and text-direction characters written as escapes; tabs stay."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+class LineFormatter(logging.Formatter):
+    """`03:20:13Z WARNING ingest.pipeline: message`, then the traceback, if any, on lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC)
+        line = f"{time:%H:%M:%S}Z {record.levelname} {record.name}: {printable(record.getMessage())}"
+        return mask("\n".join([line, *_traceback(record)]))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per record: time, level, logger, message, `exception`, and whatever `extra` carried."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        document: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": mask(record.getMessage()),
+        }
+        document |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        lines = _traceback(record)
+        if lines:
+            document["exception"] = mask("\n".join(lines))
+        return mask(json.dumps(document, default=str))
+
+
+def set_up(*, verbosity: int = 0, quiet: bool = False, stream: TextIO | None = None) -> logging.Handler:
+    """Send all logging to `stream` (stderr) and return the handler; a second call replaces the first one's.
+
+    `quiet` leaves warnings and errors; one step of `verbosity` shows our debug messages, two also the libraries'.
+    """
+    target = sys.stderr if stream is None else stream
+    handler = _EntryPointHandler(target)
+    handler.setFormatter(LineFormatter() if target.isatty() else JsonFormatter())
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _EntryPointHandler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if verbosity else logging.WARNING if quiet else logging.INFO)
+    for name, level in _LOUD.items():
+        logging.getLogger(name).setLevel(logging.NOTSET if verbosity > 1 else level)
+    return handler
+
+
+class _EntryPointHandler(logging.StreamHandler[TextIO]):
+    """Known by its type, so that setting up again finds it."""
+
+
+def _traceback(record: logging.LogRecord) -> list[str]:
+    if not record.exc_info:
+        return []
+    return "".join(traceback.format_exception(*record.exc_info)).rstrip("\n").splitlines()

@@ -1,0 +1,109 @@
+"""Logging of entry points: two formats, levels, and secrets that never show."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from acrwatch.core.log import mask, printable, set_up
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_found() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("azure", "uamqp", "httpx", "apscheduler"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("Endpoint=sb://h.example.com/;SharedAccessKeyName=n;SharedAccessKey=aB+/c=;EntityPath=e", "aB+/c="),
+        ("SharedAccessSignature sr=sb&sig=q%2Bz%3D&se=1", "q%2Bz%3D"),
+        ("https://flow.example.com/x?sp=1&sig=abcdef", "abcdef"),
+        ("secret is whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw today", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("Authorization: Bearer eyJ.a.b", "eyJ.a.b"),
+        ("postgresql+psycopg://me:hunter2@db.example.com/x", "hunter2"),
+    ],
+)
+def test_whatever_looks_like_a_credential_is_masked(text: str, hidden: str) -> None:
+    masked = mask(text)
+    assert hidden not in masked
+    assert "********" in masked
+
+
+def test_what_stands_around_a_secret_stays_readable() -> None:
+    text = "Endpoint=sb://h.example.com/;SharedAccessKeyName=n;SharedAccessKey=abc=;EntityPath=e"
+    assert mask(text) == text.replace("abc=", "********")
+    assert mask("config design=big https://example.com:443/a@b") == "config design=big https://example.com:443/a@b"
+
+
+def test_control_and_direction_characters_become_escapes() -> None:
+    assert printable("a\x1b[31m\nb\u202ec\td") == "a\\x1b[31m\\nb\\u202ec\td"
+
+
+def test_a_terminal_gets_one_line_per_record() -> None:
+    stream = Terminal()
+    set_up(stream=stream)
+    logging.getLogger("ingest.x").warning("repository %s", "a\nERROR forged")
+    assert stream.getvalue().endswith("Z WARNING ingest.x: repository a\\nERROR forged\n")
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_anything_else_gets_json_lines_with_extras() -> None:
+    stream = io.StringIO()
+    set_up(stream=stream)
+    logging.getLogger("ingest.x").info("stored %d events", 3, extra={"partition": "0"})
+    document = json.loads(stream.getvalue())
+    assert (document["level"], document["logger"], document["message"]) == ("INFO", "ingest.x", "stored 3 events")
+    assert document["partition"] == "0"
+    assert document["time"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()], ids=["line", "json"])
+def test_secrets_in_messages_and_tracebacks_are_masked(stream: io.StringIO) -> None:
+    set_up(stream=stream)
+    try:
+        raise ValueError("whsec_inTheTraceback")
+    except ValueError:
+        logging.getLogger("x").exception("SharedAccessKey=%s", "inTheMessage")
+    assert "ValueError: whsec_********" in stream.getvalue()
+    assert "inThe" not in stream.getvalue()
+
+
+def test_quiet_leaves_warnings_and_verbose_adds_debug() -> None:
+    quiet, verbose = io.StringIO(), io.StringIO()
+    set_up(stream=quiet, quiet=True)
+    logging.getLogger("x").info("no")
+    set_up(stream=verbose, verbosity=1)
+    logging.getLogger("x").debug("yes")
+    assert (quiet.getvalue(), "yes" in verbose.getvalue()) == ("", True)
+
+
+def test_the_azure_client_is_quiet_until_asked_twice() -> None:
+    stream = io.StringIO()
+    set_up(stream=stream, verbosity=1)
+    logging.getLogger("azure.eventhub").warning("link detached")
+    assert stream.getvalue() == ""
+    set_up(stream=stream, verbosity=2)
+    logging.getLogger("azure.eventhub").warning("link detached")
+    assert "link detached" in stream.getvalue()
+
+
+def test_setting_up_twice_logs_once() -> None:
+    stream = io.StringIO()
+    set_up(stream=stream)
+    set_up(stream=stream)
+    logging.getLogger("x").warning("once")
+    assert stream.getvalue().count("once") == 1
