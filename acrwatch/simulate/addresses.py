@@ -1,10 +1,11 @@
 """Where callers come from: one plan of documentation, benchmark and private addresses, so nothing real is ever named.
 
-198.18.0.0/15 (RFC 2544, benchmarks) is cut into many /24 networks, because the network, not the address, is what makes
-a caller usual or unusual. The plan has three parts: places where benign callers are, places that are allowed but unused (a
-stolen credential used there breaks no range), and outside places (it does).
+198.18.0.0/15 (RFC 2544, benchmarks) is cut into many /24 networks, because the network, not the address, is what
+makes a caller usual or unusual. The plan has three parts: places where benign callers are, places that are allowed but
+unused (a stolen credential used there breaks no range), and outside places (it does).
 """
 
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from random import Random
 from typing import Final
@@ -31,6 +32,7 @@ def allowed_ranges(index: int) -> list[str]:
     return [f"10.{20 + index}.0.0/16", "10.8.4.0/24", *_SHARED_RANGES]
 
 
+@lru_cache(maxsize=1024)
 def nth_network(block: str, index: int) -> str:
     """Return the first three numbers of the index-th /24 of a block, wrapping round, as `198.18.64`."""
     network = IPv4Network(block)
@@ -39,6 +41,7 @@ def nth_network(block: str, index: int) -> str:
     return f"{inside >> 16}.{inside >> 8 & 255}.{inside & 255}"
 
 
+@lru_cache(maxsize=1024)
 def host_in(block: str, index: int) -> str:
     """Return the index-th usable host of a block, wrapping round."""
     network = IPv4Network(block)

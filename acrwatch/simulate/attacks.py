@@ -23,7 +23,7 @@ MASS_DELETE_TARGETS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Ground truth of one attack: who, from where, when (first and last record, UTC), and how many records carry its id.
+    """Ground truth of one attack: who, from where, first and last record's time (UTC), how many records carry its id.
 
     `rule` must fire. `also` names rules that may rightly fire on the same records: they are no false alarms.
     """
@@ -54,10 +54,11 @@ def _mass_delete(tape: Tape, people: Population, registry: Registry, ticks: int)
     person = tape.random.choice(people.people)
     caller = person.home_caller(registry, tape.random)
     tape.login(ticks, caller)
+    start = ticks
     for target in range(MASS_DELETE_TARGETS):
         ticks += seconds(5 + 3 * tape.random.random())
         place, back = target % len(REPOSITORIES), target // len(REPOSITORIES)
-        image = image_at(people.seed, registry.name, place, ticks, builds_back=back)
+        image = image_at(people.seed, registry.name, place, start, builds_back=back)
         if target % 2:
             tape.act(ticks, caller, DELETE, image.repository, digest=image.index_digest, status=ACCEPTED)
         else:

@@ -1,4 +1,4 @@
-"""Randomness that repeats: every draw descends from the scenario's seed and a name, never from the process or the clock."""
+"""Randomness that repeats: every draw descends from the scenario's seed, never from the process or the clock."""
 
 from hashlib import blake2b
 from math import exp

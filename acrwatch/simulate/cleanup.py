@@ -1,8 +1,8 @@
 """Benign deletions: a nightly purge task, and the registry's own retention policy.
 
-A purge run at full speed looks exactly like an attack to a rule that counts deletions, so this one is paced: one step each
-50 seconds, at most 13 in any ten minutes, where the mass-delete rule wants 20. An operator whose purge is faster must
-name its identity to the rule; the simulation does not model that.
+A purge run at full speed looks exactly like an attack to a rule that counts deletions, so this one is paced: one step
+each 50 seconds, at most 13 in any ten minutes, where the mass-delete rule wants 20. An operator whose purge is faster
+must name its identity to the rule; the simulation does not model that.
 """
 
 from typing import Final

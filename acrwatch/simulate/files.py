@@ -15,17 +15,18 @@ from acrwatch.simulate.traffic import Labelled
 
 Layout = Literal["pt1h", "jsonl", "json", "jsonl.gz"]
 
-RECORDS_PER_PART: Final = 20_000
-"""About 18 MB of JSON: what is held in memory at once, and how much one plain part holds."""
+RECORDS_PER_PART: Final = 10_000
+"""About 9 MB of JSON: what is held in memory at once, and how much one plain part holds."""
 
 
 def write_files(labelled: Iterable[Labelled], directory: Path, layout: Layout = "pt1h") -> tuple[Path, ...]:
     """Write records under a directory (made if missing) and return the files, sorted.
 
-    `pt1h` is the tree Azure Monitor archives into: `insights-logs-<category>/resourceId=<ID>/y=/m=/d=/h=/m=00/PT1H.json`,
-    JSON Lines, filed by the hour of *arrival*. Files already there grow, as Azure's append blobs do. The plain layouts are
-    parts of 20,000 records in the order given: `jsonl` and `jsonl.gz` hold one record a line, `json` one
-    `{"records": [...]}` document. Raises ConfigError for an unknown layout, or a plain part that exists already.
+    `pt1h` is the tree Azure Monitor archives into, JSON Lines filed by the hour of *arrival* under
+    `insights-logs-<category>/resourceId=<ID>/y=/m=/d=/h=/m=00/PT1H.json`; files already there grow, as Azure's append
+    blobs do. The plain layouts are parts of RECORDS_PER_PART records in the order given: `jsonl` and `jsonl.gz` hold
+    one record a line, `json` one `{"records": [...]}` document. Raises ConfigError for an unknown layout, or a plain
+    part that exists already.
     """
     if layout not in get_args(Layout):
         raise ConfigError(f"no file layout is named {layout!r}", remedy=f"Choose from {get_args(Layout)}")

@@ -1,4 +1,4 @@
-"""What is in the registries: repositories, the build that is current at a moment, and digests, all pure functions of the seed."""
+"""What is in the registries: repositories, builds and their digests, all pure functions of the seed and the time."""
 
 from functools import lru_cache
 from typing import Final, NamedTuple

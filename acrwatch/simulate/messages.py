@@ -10,7 +10,7 @@ from acrwatch.simulate.chance import seeded
 from acrwatch.simulate.wire import Record
 
 MAX_BODY_BYTES: Final = 1_000_000
-"""Largest body made. Event Hubs takes 1 MiB (Standard, Premium) as one publication; the rest is left to the envelope."""
+"""Largest body made. Event Hubs takes 1 MiB (Standard, Premium) at once; the rest is left to the envelope."""
 
 _HEAD: Final = b'{"records":['
 _TAIL: Final = b"]}"
@@ -21,9 +21,9 @@ _USUAL_SIZES: Final = (1, 1, 2, 3, 5, 8, 13, 30, 80, 250)
 def encode_messages(records: Iterable[Record], *, per_message: int | None = None, seed: int = 0) -> Iterator[bytes]:
     """Yield UTF-8 JSON bodies that hold the records in order, each at most MAX_BODY_BYTES.
 
-    `per_message` is how many records a body holds; None mixes sizes from 1 to 250 (chosen by `seed`), as Azure does; how
-    large Azure's own messages get is not documented. Raises ConfigError for a size below 1 or a record too large for
-    any body.
+    `per_message` is how many records a body holds; None mixes sizes from 1 to 250 (chosen by `seed`), as Azure does;
+    how large Azure's own messages get is not documented. Raises ConfigError for a size below 1 or a record too large
+    for any body.
     """
     if per_message is not None and per_message < 1:
         raise ConfigError(f"a message cannot hold {per_message} records", remedy="Ask for at least 1")

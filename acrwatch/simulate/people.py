@@ -1,4 +1,4 @@
-"""Benign callers that are people: each has a home, an office and a phone; travellers also have a new hotel every two days."""
+"""Benign callers that are people, with a home, an office and a phone; travellers have a new hotel every two days."""
 
 from random import Random
 from typing import Final
@@ -15,14 +15,14 @@ NAMES: Final = (
     "hugo.martin", "ines.costa", "jonas.lind",
 )  # fmt: skip
 TRAVELLERS: Final = 2
-"""The last so many of NAMES; the nine or more networks a month they are seen on are their normal life, not an attack."""
+"""The last so many of NAMES; the eight or more networks a month they are seen on are their normal life."""
 
 _HOTEL_STAY_SLICES: Final = 2 * SLICES_PER_DAY
-_CLIENTS: Final = (
-    "docker/27.4.1 go/go1.22.10 git-commit/c710b88 os/darwin arch/arm64 UpstreamClient(Docker-Client/27.4.1 \\(darwin\\))",
-    "python-requests/2.32.3",
-    "crane/v0.20.2",
+_DOCKER_DESKTOP: Final = (
+    "docker/27.4.1 go/go1.22.10 git-commit/c710b88 kernel/6.10.14-linuxkit os/linux arch/arm64 "
+    "UpstreamClient(Docker-Client/27.4.1 \\(darwin\\))"
 )
+_CLIENTS: Final = (_DOCKER_DESKTOP, "python-requests/2.32.3", "crane/v0.20.2")
 
 
 class Person:

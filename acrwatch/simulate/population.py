@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Final, Protocol
 
 from acrwatch.simulate.cleanup import PurgeTask, RetentionPolicy
@@ -48,7 +49,7 @@ class Population:
             for registry, share in zip(self.registries, daily, strict=True)
         ]
         self.people = self._people(seed, events_per_day * _PEOPLE)
-        self.actors: list[Actor] = [*self.people, *sum(self.pipelines, []), *sum(self.tokens, [])]
+        self.actors: list[Actor] = [*self.people, *chain(*self.pipelines), *chain(*self.tokens)]
         for registry, share in zip(self.registries, daily, strict=True):
             self.actors += self._machinery(seed, registry, share)
 

@@ -8,7 +8,7 @@ from acrwatch.simulate.chance import poisson
 from acrwatch.simulate.wire import TICKS_PER_SECOND
 
 SLICE_TICKS: Final = 600 * TICKS_PER_SECOND
-"""Traffic is made ten minutes at a time: memory holds one slice plus the tails of sessions begun in the three before."""
+"""Traffic is made ten minutes at a time: memory holds one slice and the tails of sessions begun in the three before."""
 
 SLICES_PER_DAY: Final = 144
 

@@ -34,8 +34,8 @@ class Scenario:
     Adjoining spans with otherwise equal settings continue each other: together they give the records of the joint span.
     `duplicates` is the share of records that Azure sends twice, 0 to 1.
 
-    Raises ConfigError for a naive or empty span, a registry name Azure would refuse, a share out of range, or an attack that
-    does not fit: on an unknown registry, or not wholly (ATTACK_SPAN) inside the span.
+    Raises ConfigError for a naive or empty span, a registry name Azure would refuse, a share out of range, or an attack
+    that does not fit: on an unknown registry, or not wholly (ATTACK_SPAN) inside the span.
     """
 
     start: datetime
@@ -85,16 +85,27 @@ class Scenario:
             )
 
     def allowed_ranges(self) -> dict[str, list[str]]:
-        """Return per registry the CIDRs that cover all benign callers, as `[registries.X] allowed_ranges` wants them."""
+        """Return per registry the CIDRs that cover all benign callers, for `[registries.X] allowed_ranges`."""
         return {name: addresses.allowed_ranges(index) for index, name in enumerate(self.registries)}
 
 
 def live_attacks(at: datetime) -> tuple[PlannedAttack, ...]:
-    """Return one attack of each kind, beginning 1 to 7 minutes after an aware time; all are over 20 minutes after it."""
+    """Return one attack of each kind, beginning 1 to 7 minutes after an aware time and over within 20."""
     rules: tuple[AttackRule, ...] = get_args(AttackRule)
     return tuple(PlannedAttack(rule, at + timedelta(minutes=1 + 2 * turn)) for turn, rule in enumerate(rules))
 
 
-def history(until: datetime, *, days: int = 60, events_per_day: int = 2_500, seed: int = 1) -> Scenario:
-    """Return a scenario of back-dated, attack-free traffic: what a baseline needs before it can judge. `until` is aware."""
-    return Scenario(start=until - timedelta(days=days), end=until, events_per_day=events_per_day, seed=seed)
+def history(
+    until: datetime,
+    *,
+    days: int = 60,
+    events_per_day: int = 2_500,
+    seed: int = 1,
+    registries: tuple[str, ...] = DEFAULT_REGISTRIES,
+) -> Scenario:
+    """Return a scenario of back-dated, attack-free traffic, as a baseline needs before it can judge. `until` is aware.
+
+    Live traffic that is to continue it must have the same volume, seed and registries.
+    """
+    start = until - timedelta(days=days)
+    return Scenario(start=start, end=until, events_per_day=events_per_day, seed=seed, registries=registries)

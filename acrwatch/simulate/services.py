@@ -1,5 +1,6 @@
-"""Benign callers that are programs: build pipelines, cluster nodes, the vulnerability scanner, repository-scoped tokens."""
+"""Benign callers that are programs: build pipelines, cluster nodes, a vulnerability scanner, remote sites' tokens."""
 
+import math
 from random import Random
 from typing import Final
 
@@ -20,6 +21,10 @@ _DOCKER: Final = (
 _BASE_PLACES: Final = tuple(REPOSITORIES.index(name) for name in BASE_IMAGES)
 _SITES: Final = ("berlin", "lyon", "malmo")
 
+_WIDEST_BURST: Final = 12
+_BURST_SKEW: Final = 2.5
+"""How much rarer wide bursts are than narrow ones: half of all bursts have one or two nodes, one in thirty twelve."""
+_RECORDS_PER_PULL: Final = 2.0
 _LOGIN_PERIOD_SLICES: Final = 18
 """A node logs in every three hours: that long lives the refresh token an Entra identity is given."""
 
@@ -80,14 +85,13 @@ class Pipeline:
 class Cluster:
     """Kubernetes nodes that share one kubelet identity. Even registries are reached privately, odd ones through NAT."""
 
-    records_per_burst: Final = 9.2
-
     def __init__(self, seed: int, registry: Registry, records_per_day: float) -> None:
         self.registry, self.seed = registry, seed
         self.identity = guid(hex_text(32, seed, registry.name, "kubelet"))
         logins_per_node = SLICES_PER_DAY // _LOGIN_PERIOD_SLICES
         self.nodes = max(3, min(400, round(records_per_day * 0.15 / logins_per_node)))
-        self._bursts_per_day = (records_per_day - self.nodes * logins_per_node) / self.records_per_burst
+        pulls = max(0.0, records_per_day - self.nodes * logins_per_node)
+        self._bursts_per_day = pulls / (_RECORDS_PER_PULL * self._mean_width())
 
     def caller(self, node: int) -> Caller:
         """Return a node: its own private address, or one of two egress addresses."""
@@ -102,9 +106,14 @@ class Cluster:
         for start in session_starts(tape.random, moment, self._bursts_per_day, SERVICE):
             self._scale_out(tape, start)
 
+    def _mean_width(self) -> float:
+        """Return the mean number of nodes in a burst: the sum over k of the chance that more than k take part."""
+        extra = range(1, min(self.nodes, _WIDEST_BURST))
+        return 1.0 + sum(1.0 - math.pow(k / _WIDEST_BURST, 1 / _BURST_SKEW) for k in extra)
+
     def _scale_out(self, tape: Tape, start: int) -> None:
         random = tape.random
-        width = min(self.nodes, 1 + int(12 * random.random() ** 2.5))
+        width = min(self.nodes, 1 + int(_WIDEST_BURST * random.random() ** _BURST_SKEW))
         first, repository = random.randrange(self.nodes), random.randrange(len(REPOSITORIES))
         for node in range(first, first + width):
             ticks = start + seconds(90 * random.random())
@@ -113,7 +122,7 @@ class Cluster:
 
 
 class Scanner:
-    """A vulnerability scanner under an opaque id that is not quite a GUID, as the documentation's own example is not."""
+    """A vulnerability scanner under an opaque id that is not quite a GUID, like the documentation's own example."""
 
     records_per_session: Final = 11.1
 

@@ -24,8 +24,8 @@ LONGEST_DELAY: Final = timedelta(minutes=40)
 _LEAD_IN_SLICES: Final = 3
 """A session may run this far past the slice it began in, so a span's traffic begins to be made so much before it."""
 
-# Azure forwards in batches, 5 to 20 minutes after the event as users report: here each registry's records of five minutes go
-# out together, 5 to 15 minutes after those have passed.
+# Azure forwards in batches, 5 to 20 minutes after the event as users report: here each registry's records of five
+# minutes go out together, 5 to 15 minutes after those have passed.
 _BATCH_TICKS: Final = 300 * TICKS_PER_SECOND
 _MINIMUM_DELAY_TICKS: Final = 300 * TICKS_PER_SECOND
 _SPREAD_TICKS: Final = 600 * TICKS_PER_SECOND
@@ -36,8 +36,8 @@ _by_ticks = attrgetter("ticks")
 class Labelled(msgspec.Struct, frozen=True):
     """One record with what only a simulation can know about it.
 
-    `time` is the event's (aware UTC, microseconds), `arrival` when Azure would have forwarded it. `label` is the id of the
-    attack it belongs to, None for benign. `duplicate` marks the second sending of the record before it.
+    `time` is the event's (aware UTC, microseconds), `arrival` when Azure would have forwarded it. `label` is the id of
+    the attack it belongs to, None for benign. `duplicate` marks the second sending of the record before it.
     """
 
     time: datetime
@@ -60,7 +60,7 @@ def simulate(scenario: Scenario) -> Iterator[Labelled]:
 
 
 def in_arrival_order(labelled: Iterable[Labelled]) -> Iterator[Labelled]:
-    """Reorder records given by event time into the order Azure would forward them, holding back at most LONGEST_DELAY."""
+    """Reorder records given by event time into the order Azure would forward them; holds at most LONGEST_DELAY."""
     waiting: list[tuple[datetime, int, Labelled]] = []
     for turn, item in enumerate(labelled):
         while waiting and waiting[0][0] <= item.time:

@@ -1,9 +1,9 @@
 """The JSON shape of one audit record, as Azure Monitor puts it on an event hub.
 
-Modelled on the one public record known, a failed pull by digest: eleven members, `properties` and a trailing `RegionStamp`.
-Status codes and durations are strings, `resultType` is always `HttpStatusCode`, the status is in `resultDescription`,
-and what a failed pull could not resolve is the text `<nil>`. No public login record is known: what `login_record`
-nests in `properties` is a guess, so a reader must look at both levels.
+Modelled on the one public record known, a failed pull by digest: eleven members, `properties` and a trailing
+`RegionStamp`. Status codes and durations are strings, `resultType` is always `HttpStatusCode`, the status is in
+`resultDescription`, and what a failed pull could not resolve is the text `<nil>`. No public login record is known: what
+`login_record` nests in `properties` is a guess, so a reader must look at both levels.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -34,8 +34,8 @@ DELETE_REPOSITORY: Final = "DeleteRepository"
 PURGE_TAG: Final = "PurgeTag"
 PURGE_MANIFEST: Final = "PurgeManifest"
 
-# Statuses of success in the OCI distribution API: a push creates (201), a delete is accepted (202). Whether the audit log
-# repeats them or writes 200 throughout is not established; a rule must take any 2xx for success.
+# Statuses of success in the OCI distribution API: a push creates (201), a delete is accepted (202). Whether the audit
+# log repeats them or writes 200 throughout is not established; a rule must take any 2xx for success.
 OK: Final = "200"
 CREATED: Final = "201"
 ACCEPTED: Final = "202"
