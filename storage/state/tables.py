@@ -172,7 +172,7 @@ deliveries: Final = Table(  # the outbox: rows are written in the transaction th
     "deliveries",
     metadata,
     _column("sequence", Integer, primary_key=True, autoincrement=True),
-    _column("id", String(120), unique=True),  # the webhook-id: stable over retries
+    _column("id", String(200), unique=True),  # the webhook-id: stable over retries
     _column("destination", String(100)),
     _column("alert_id", String(40), nullable=True),  # null for test.ping
     _column("type", String(20)),  # alert.created | alert.updated | alert.closed | test.ping
@@ -193,7 +193,7 @@ attempts: Final = Table(
     "attempts",
     metadata,
     _column("id", Integer, primary_key=True, autoincrement=True),
-    _column("delivery_id", String(120), index=True),
+    _column("delivery_id", String(200), index=True),
     _column("at", UtcDateTime()),
     _column("seconds", Float),
     _column("status_code", Integer, nullable=True),

@@ -1,0 +1,81 @@
+"""The state database: the only door to it. SQLite on one machine, PostgreSQL for many, by URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from acrwatch.core.errors import ConfigError
+from storage.state import engines, migration
+from storage.state.failures import translated
+
+
+class Database:
+    """A state database. Safe to share between threads; not to be carried over a fork."""
+
+    def __init__(self, url: str) -> None:
+        """Nothing is opened yet.
+
+        `url` is `sqlite:///relative/path.db`, `sqlite:////absolute/path.db` or
+        `postgresql+psycopg://user:password@host:port/database`. Raises ConfigError for any other, and for an SQLite
+        file on a network file system.
+        """
+        self._url = engines.parse_url(url)
+        self._writer = engines.write_engine(self._url)
+        self._reader = engines.read_engine(self._url)
+
+    @property
+    def name(self) -> str:
+        """The URL without its secrets, for messages."""
+        return engines.shown(self._url)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Open a write transaction: committed at the end of the block, rolled back if it raises.
+
+        Keep it short and do no network or lake work inside. On SQLite, writers wait for each other at the start of
+        the block (BEGIN IMMEDIATE), so nothing read inside can be out of date. On PostgreSQL the transaction is READ
+        COMMITTED: guard a read that a write depends on with a compare-and-swap or `with_for_update()`, which SQLite
+        ignores. Raises StoreError, ConflictError, RemoteUnreachableError or AuthError.
+        """
+        with translated(self.name), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Open a read transaction: one snapshot for the whole block, no write lock, writes refused.
+
+        Raises as `begin` does.
+        """
+        with translated(self.name), self._reader.begin() as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Create the database's folder and tables, or bring them up to date. Safe in several processes at once.
+
+        Raises ConfigError when the schema is newer than this code or the folder cannot be made.
+        """
+        self._make_folder()
+        with self.connect() as connection:
+            if migration.is_current(connection, self.name):
+                return
+        with self.begin() as connection:
+            migration.upgrade(connection, self.name)
+
+    def close(self) -> None:
+        """Close every idle connection. The database can be used again afterwards."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def _make_folder(self) -> None:
+        if self._url.get_backend_name() != "sqlite" or not self._url.database:
+            return
+        folder = Path(self._url.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot create the folder {folder} of store.database ({error.strerror})",
+                remedy="Create it for the acrwatch user, or point store.database elsewhere",
+            ) from error

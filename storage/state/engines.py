@@ -1,0 +1,108 @@
+"""How connections to SQLite and PostgreSQL are made, so that everything above sees the same behaviour."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from acrwatch.core.errors import ConfigError
+from storage.state.mounts import network_file_system
+
+# Writers wait their turn for this long before "database is locked". SQLite's queue is not fair, so a writer among
+# many can wait for far longer than one transaction takes.
+BUSY_SECONDS: Final = 60
+CONNECT_SECONDS: Final = 10
+_WAL_KEPT_BYTES: Final = 64 * 1024 * 1024
+_POSTGRESQL: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+
+
+def parse_url(text: str) -> URL:
+    """Return the database URL in the form the engines take.
+
+    Raises ConfigError for anything but an SQLite file on a local disk or a PostgreSQL address.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise _unusable("store.database is not a database URL") from None
+    if url.drivername in _POSTGRESQL:
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise _unusable(f"store.database names a database of type {url.drivername!r}")
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise _unusable("store.database names no SQLite file")
+    _refuse_network(Path(url.database))
+    return url
+
+
+def shown(url: URL) -> str:
+    """Return the URL for people: no password, and no query, which may hold one too."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def write_engine(url: URL) -> Engine:
+    """Return an engine whose transactions may write."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, begin="BEGIN IMMEDIATE", query_only=False)
+    return _postgresql_engine(url)
+
+
+def read_engine(url: URL) -> Engine:
+    """Return an engine whose transactions see one snapshot, take no write lock and cannot write."""
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, begin="BEGIN", query_only=True)
+    return _postgresql_engine(url).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _sqlite_engine(url: URL, *, begin: str, query_only: bool) -> Engine:
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver must not begin transactions by itself: it does so late, and deferred, and a deferred transaction
+        # that turns into a writing one fails at once when another wrote in between, whatever the busy timeout.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL, not NORMAL: in WAL mode NORMAL may lose the last commits in a power cut. Rejects are promised to be
+        # kept before the lake moves past them, and the id of an alert already sent out must not be taken back.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+        connection.execute(f"PRAGMA query_only = {int(query_only)}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    arguments: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "options": f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=10min",
+    }
+    try:
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"store.database is PostgreSQL ({shown(url)}), and its driver is not installed ({missing.name})",
+            remedy="Install it with: pip install 'acrwatch[postgresql]'",
+        ) from None
+
+
+def _refuse_network(path: Path) -> None:
+    kind = network_file_system(path)
+    if kind is not None:
+        raise ConfigError(
+            f"store.database is the SQLite file {path}, which is on a network file system ({kind})",
+            remedy="SQLite loses data there. Move the file to a local disk, or use a postgresql+psycopg:// URL",
+        )
+
+
+def _unusable(problem: str) -> ConfigError:
+    return ConfigError(
+        problem, remedy="Use sqlite:///data/state.db, or postgresql+psycopg://user:password@host:5432/database"
+    )

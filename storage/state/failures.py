@@ -1,0 +1,90 @@
+"""What the database drivers can throw, turned into our errors: what happened, where, what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from acrwatch.core.errors import (
+    AcrWatchError,
+    AuthError,
+    ConfigError,
+    ConflictError,
+    RemoteUnreachableError,
+    StoreError,
+)
+
+_MIGRATE: Final = "Run `acrwatch db migrate`"
+_HELD: Final = "Another process holds a write transaction: look for a stuck acrwatch process, end it and try again"
+
+# SQLite's primary result codes, by name: https://www.sqlite.org/rescode.html
+_SQLITE: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
+    "SQLITE_BUSY": (StoreError, "stayed locked", _HELD),
+    "SQLITE_LOCKED": (StoreError, "stayed locked", _HELD),
+    "SQLITE_FULL": (StoreError, "cannot grow: the disk is full", "Free some space; work goes on by itself then"),
+    "SQLITE_READONLY": (StoreError, "is read-only", "Give the acrwatch user write access to the file and its folder"),
+    "SQLITE_CANTOPEN": (ConfigError, "cannot be opened", "Check that the folder exists and who may write to it"),
+    "SQLITE_PERM": (ConfigError, "cannot be opened", "Check who may read and write the file"),
+    "SQLITE_IOERR": (StoreError, "met a disk error", "Check the disk and the system log"),
+    "SQLITE_CORRUPT": (StoreError, "is damaged", "Stop acrwatch and restore the file from a backup"),
+    "SQLITE_NOTADB": (ConfigError, "is not an SQLite database", "Point store.database at another file"),
+}
+
+# PostgreSQL's codes, longest match first: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_POSTGRESQL: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
+    "3D000": (ConfigError, "does not exist", "Create it: CREATE DATABASE ... OWNER ..."),
+    "40001": (ConflictError, "was changed by another process first", "Try again"),
+    "40P01": (ConflictError, "was changed by another process first", "Try again"),
+    "42501": (AuthError, "refuses our user a right", "Grant the user CREATE and USAGE on the schema"),
+    "42P01": (StoreError, "lacks a table", _MIGRATE),
+    "53100": (StoreError, "cannot grow: its disk is full", "Free some space on the database server"),
+    "53300": (RemoteUnreachableError, "has no connection left", "Raise max_connections, or run fewer processes"),
+    "55P03": (StoreError, "stayed locked", _HELD),
+    "08": (RemoteUnreachableError, "closed the connection", "Check that the server runs; we try again"),
+    "28": (AuthError, "refuses our user or password", "Check the user and password in store.database"),
+    "57": (RemoteUnreachableError, "ended our connection", "Check that the server runs; we try again"),
+}
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn whatever SQLAlchemy raises inside the block into one of our errors about the database called `name`.
+
+    Raises StoreError, ConflictError (try again), RemoteUnreachableError (waiting may help), AuthError or ConfigError.
+    """
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise StoreError(
+            f"no connection to the state database {name} came free", remedy="Fewer threads must use it at once"
+        ) from error
+    except DBAPIError as error:
+        raise _explain(error, name) from error
+    except SQLAlchemyError as error:
+        raise StoreError(f"the state database {name} refused a statement: {error}") from error
+
+
+def _explain(error: DBAPIError, name: str) -> AcrWatchError:
+    # Only the driver's own words: SQLAlchemy's would add the statement with its values.
+    words = " ".join(str(error.orig).split())
+    known = _known(error, words)
+    if known is None:
+        return StoreError(f"the state database {name} refused a statement: {words}")
+    kind, what, remedy = known
+    return kind(f"the state database {name} {what} ({words})", remedy=remedy)
+
+
+def _known(error: DBAPIError, words: str) -> tuple[type[AcrWatchError], str, str] | None:
+    code = getattr(error.orig, "sqlite_errorname", None)
+    if code is not None:
+        if words.startswith("no such table"):
+            return StoreError, "lacks a table", _MIGRATE
+        return next((_SQLITE[key] for key in _SQLITE if code == key or code.startswith(key + "_")), None)
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2])
+    if error.connection_invalidated or type(error.orig).__name__ == "OperationalError":
+        return RemoteUnreachableError, "did not answer", "Check the address and that the server runs; we try again"
+    return None
