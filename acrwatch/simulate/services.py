@@ -146,7 +146,10 @@ class Scanner:
 
 
 class SiteToken:
-    """A repository-scoped token, known by its name, with which one remote site polls one repository."""
+    """A repository-scoped token, known by its name, with which one remote site polls one repository.
+
+    Names are unique in one registry only: every registry has a `site-berlin-pull`, each at another site's network.
+    """
 
     records_per_session: Final = 3.0
 
