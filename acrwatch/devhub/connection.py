@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from acrwatch.devhub.broker import Access, Broker
 from acrwatch.devhub.frames import (
+    AMQP_FRAME,
     AMQP_HEADER,
     EMPTY_FRAME,
     MAX_FRAME_SIZE,
@@ -40,16 +41,23 @@ from acrwatch.devhub.performatives import (
     decode_performative,
     error_value,
 )
-from acrwatch.devhub.refusal import CONNECTION_FORCED, DECODE_ERROR, INVALID_FIELD, NOT_ALLOWED, RefusedError
+from acrwatch.devhub.refusal import (
+    CONNECTION_FORCED,
+    DECODE_ERROR,
+    FRAMING_ERROR,
+    INVALID_FIELD,
+    NOT_ALLOWED,
+    RefusedError,
+)
 from acrwatch.devhub.session import Session
 from acrwatch.devhub.wire_types import AmqpDecodeError, Array, Symbol
 
 logger = logging.getLogger(__name__)
 
 _MAX_CHANNELS: Final = 256
-_MAX_OUTGOING_FRAME: Final = 1_048_576
 _UNSENT_LIMIT: Final = 1_048_576  # bytes waiting for the socket before links pause
 _FLUSH_AT: Final = 131_072  # small frames are gathered up to here: one system call instead of hundreds
+_CLOSE_GRACE: Final = 1.0  # seconds
 _ANONYMOUS: Final = Symbol("ANONYMOUS")
 
 
@@ -76,6 +84,7 @@ class Connection(asyncio.Protocol):
         self._unsent: list[bytes | memoryview] = []
         self._unsent_size = 0
         self._paused = False
+        self._frozen = False
         self._heartbeat: asyncio.TimerHandle | None = None
         self._peer_idle_timeout: float | None = None
         self._last_read = loop.time()
@@ -91,9 +100,7 @@ class Connection(asyncio.Protocol):
         logger.debug("Connection lost: %s", exc)
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        for session in self._sessions.values():
-            session.closed()
-        self._sessions.clear()
+        self._end_sessions()
         self._transport = None
         self._on_lost(self)
 
@@ -104,9 +111,9 @@ class Connection(asyncio.Protocol):
             while self._transport is not None and self._step():
                 pass
         except AmqpDecodeError as error:
-            self.close(DECODE_ERROR, error.message)
+            self._break_off(DECODE_ERROR, error.message)
         except RefusedError as error:
-            self.close(error.condition, error.description)
+            self._break_off(error.condition, error.description)
 
     def eof_received(self) -> bool:
         return False
@@ -123,7 +130,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def can_write(self) -> bool:
-        return not self._paused and self._unsent_size < _UNSENT_LIMIT
+        return not self._paused and not self._frozen
 
     def send(self, channel: int, performative: Performative) -> None:
         self.write(frame_bytes(channel, performative.encode()))
@@ -137,6 +144,8 @@ class Connection(asyncio.Protocol):
             self._flush()
 
     def _flush(self) -> None:
+        if self._frozen:
+            return
         unsent, self._unsent, self._unsent_size = self._unsent, [], 0
         if unsent and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(unsent))
@@ -146,9 +155,18 @@ class Connection(asyncio.Protocol):
     def close(
         self, condition: str = CONNECTION_FORCED, description: str = "The connection was closed by the service"
     ) -> None:
-        """Send Close with an error and hang up."""
+        """Send Close with an error, wait a little for the client's Close, hang up."""
         logger.debug("Closing connection: %s: %s", condition, description)
+        self._end_sessions()
         self.send(0, Close(error=error_value(condition, description)))
+        self._flush()
+        self._step = self._await_close
+        # Hanging up at once could let a TCP reset overtake the Close while the client is sending.
+        self.loop.call_later(_CLOSE_GRACE, self._hang_up)
+
+    def _break_off(self, condition: str, description: str) -> None:
+        """Close at once: what follows on this stream cannot be trusted."""
+        self.close(condition, description)
         self._hang_up()
 
     def abort(self, *, reset: bool) -> None:
@@ -159,6 +177,19 @@ class Connection(asyncio.Protocol):
             sock: socket.socket = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
+
+    def freeze(self) -> None:
+        """Go silent for good without closing: nothing is read, written or answered from now on."""
+        self._frozen = True
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _end_sessions(self) -> None:
+        for session in self._sessions.values():
+            session.closed()
+        self._sessions.clear()
 
     def _hang_up(self) -> None:
         self._flush()
@@ -184,7 +215,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def _await_sasl_init(self) -> bool:
-        frame = self._reader.frame()
+        frame = self._next_frame(SASL_FRAME)
         if frame is None:
             return False
         init, _ = decode_performative(frame.body, sasl=True)
@@ -196,7 +227,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def _await_open(self) -> bool:
-        frame = self._reader.frame()
+        frame = self._next_frame(AMQP_FRAME)
         if frame is None:
             return False
         performative, _ = decode_performative(frame.body)
@@ -222,8 +253,22 @@ class Connection(asyncio.Protocol):
             ),
         )
 
-    def _await_frame(self) -> bool:
+    def _await_close(self) -> bool:
+        frame = self._next_frame(AMQP_FRAME)
+        if frame is None:
+            return False
+        if frame.body and isinstance(decode_performative(frame.body)[0], Close):
+            self._hang_up()
+        return True
+
+    def _next_frame(self, kind: int) -> Frame | None:
         frame = self._reader.frame()
+        if frame is not None and frame.kind != kind:
+            raise RefusedError(FRAMING_ERROR, f"Frame type {frame.kind} is not expected here")
+        return frame
+
+    def _await_frame(self) -> bool:
+        frame = self._next_frame(AMQP_FRAME)
         if frame is None:
             return False
         if frame.body:

@@ -48,7 +48,7 @@ class OutgoingLink:
             # part 2 section 2.6.7: credit counts from the delivery count that the receiver knew of
             self._credit = max(0, (flow.delivery_count or 0) + flow.link_credit - self._delivery_count)
         self.pump()
-        if flow.drain:
+        if flow.drain and self._peek() is None:
             self._delivery_count += self._credit
             self._credit = 0
         if flow.drain or flow.echo:
@@ -58,7 +58,7 @@ class OutgoingLink:
         """The client cannot send here; ignored."""
 
     def closed(self) -> None:
-        """Nothing to let go of."""
+        self._credit = 0  # a pump may still be scheduled; it must not send on the dead handle
 
     def pump(self) -> None:
         while self._credit > 0 and (payload := self._peek()) is not None:
@@ -127,6 +127,7 @@ class ConsumerLink(OutgoingLink):
         self._log.subscribe(self._wake)
 
     def closed(self) -> None:
+        super().closed()
         self._log.unsubscribe(self._wake)
         self._on_closed(self)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from acrwatch.devhub.wire_types import AmqpDecodeError
+from acrwatch.devhub.refusal import FRAMING_ERROR, RefusedError
 
 AMQP_HEADER: Final = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER: Final = b"AMQP\x03\x01\x00\x00"
@@ -61,18 +61,20 @@ class FrameReader:
         """Take the next complete frame, or return None until it is there.
 
         Raises:
-            AmqpDecodeError: the frame's size or data offset is impossible or above the announced maximum.
+            RefusedError: the frame's size or data offset is impossible or above the announced maximum.
         """
         if len(self._buffer) < 8:
             return None
         size, offset, kind, channel = _HEAD.unpack_from(self._buffer)
         if not 8 <= offset * 4 <= size <= self._max_frame_size:
-            raise AmqpDecodeError(
-                f"AMQP frame of {size} bytes with data offset {offset * 4} is outside 8..{self._max_frame_size}"
+            raise RefusedError(
+                FRAMING_ERROR,
+                f"AMQP frame of {size} bytes with data offset {offset * 4} is outside 8..{self._max_frame_size}",
             )
         if len(self._buffer) < size:
             return None
-        body = bytes(memoryview(self._buffer)[offset * 4 : size])
+        with memoryview(self._buffer) as view:
+            body = bytes(view[offset * 4 : size])
         del self._buffer[:size]
         return Frame(kind, channel, body)
 

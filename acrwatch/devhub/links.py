@@ -11,12 +11,11 @@ from typing import Final, Protocol
 from acrwatch.devhub.message import IncomingMessage, Request, parse_request, unpack
 from acrwatch.devhub.performatives import Attach, Disposition, Flow, Performative, Transfer, error_value
 from acrwatch.devhub.refusal import DECODE_ERROR, MESSAGE_TOO_LARGE, RefusedError
-from acrwatch.devhub.wire_types import AmqpDecodeError, Described, Symbol, ULong
+from acrwatch.devhub.wire_types import AmqpDecodeError, Described, ULong
 
 MAX_MESSAGE_SIZE: Final = 1_048_576  # Event Hubs' limit for a message or batch
 _CREDIT: Final = 300  # deliveries a client may have under way; topped up at half
 _ACCEPTED: Final = Described(ULong(0x24), [])
-GEO_REPLICATION: Final = Symbol("com.microsoft:georeplication")
 
 
 class SessionPort(Protocol):

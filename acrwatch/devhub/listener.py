@@ -35,10 +35,14 @@ def bind(address: str, port: int) -> socket.socket:
         sock.bind((address, port))
     except (OSError, OverflowError) as error:
         sock.close()
-        raise ConfigError(
-            f"Cannot listen on {address} port {port}: {error}", remedy="Choose another port, or 0 for any"
-        ) from error
+        raise _unusable((address, port), error) from error
     return sock
+
+
+def _unusable(address: tuple[str, int], error: Exception) -> ConfigError:
+    return ConfigError(
+        f"Cannot listen on {address[0]} port {address[1]}: {error}", remedy="Choose another port, or 0 for any"
+    )
 
 
 class Listener:
@@ -54,9 +58,17 @@ class Listener:
         self._all_lost = asyncio.Event()
 
     async def accept(self) -> None:
-        """Listen; harmless if it does already."""
+        """Listen; harmless if it does already.
+
+        Raises:
+            ConfigError: somebody else took the port.
+        """
         if self._server is None:
-            self._server = await asyncio.get_running_loop().create_server(self._new_connection, sock=self._socket)
+            loop = asyncio.get_running_loop()
+            try:
+                self._server = await loop.create_server(self._new_connection, sock=self._socket)
+            except OSError as error:
+                raise _unusable(self._address, error) from error
 
     async def refuse(self) -> None:
         """Stop listening but keep the port, so that nobody else takes it; open connections stay."""
@@ -70,6 +82,11 @@ class Listener:
         for connection in tuple(self._connections):
             connection.abort(reset=reset)
         await self._until_all_lost()
+
+    async def freeze(self) -> None:
+        """Let all connections go silent without closing them."""
+        for connection in self._connections:
+            connection.freeze()
 
     async def close_connections(self) -> None:
         """Send Close to all connections and wait until they are gone."""

@@ -41,7 +41,9 @@ class Performative:
     @classmethod
     def from_fields(cls, values: list[object]) -> Self:
         """Build from decoded fields; missing or null ones take the specification's default."""
-        names = field_names(cls)
+        names = _FIELD_NAMES[cls.CODE]
+        if len(values) > len(names):
+            raise AmqpDecodeError(f"{cls.__name__} has {len(names)} fields, not {len(values)}")
         given = {}
         for index, (name, kind, value) in enumerate(zip(names, cls.KINDS, values, strict=False)):
             if value is None:
@@ -60,14 +62,9 @@ class Performative:
         """Return the described list with a one-byte descriptor and every field."""
         encoded = [
             _encode_field(kind, getattr(self, name))
-            for name, kind in zip(field_names(type(self)), self.KINDS, strict=True)
+            for name, kind in zip(_FIELD_NAMES[self.CODE], self.KINDS, strict=True)
         ]
         return bytes((0x00, 0x53, self.CODE)) + encode_list(encoded)
-
-
-def field_names(kind: type[Performative]) -> tuple[str, ...]:
-    """Return the names of a performative's fields in wire order."""
-    return tuple(field.name for field in fields(kind))
 
 
 def _encode_field(kind: str, value: object) -> bytes:
@@ -236,6 +233,10 @@ class SaslOutcome(Performative):
 
 _TRANSPORT: Final = {kind.CODE: kind for kind in (Open, Begin, Attach, Flow, Transfer, Disposition, Detach, End, Close)}
 _SASL: Final = {kind.CODE: kind for kind in (SaslMechanisms, SaslInit, SaslOutcome)}
+
+_FIELD_NAMES: Final = {
+    kind.CODE: tuple(field.name for field in fields(kind)) for kind in (*_TRANSPORT.values(), *_SASL.values())
+}
 
 
 def error_value(condition: str, description: str) -> Described:

@@ -39,7 +39,7 @@ class ReceiverRegistry:
         Raises:
             RefusedError: a holder has a higher epoch, or has one and the newcomer has none.
         """
-        holders = self._receivers[key]
+        holders = self._receivers.get(key, [])
         highest = max((holder.epoch for holder in holders if holder.epoch is not None), default=None)
         if highest is not None and (newcomer.epoch is None or newcomer.epoch < highest):
             raise RefusedError(

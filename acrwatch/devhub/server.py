@@ -101,7 +101,11 @@ class DevHub:
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"devhub-{self._port}", daemon=True)
         self._thread.start()
         self._listener = Listener(self._broker, sock, self._idle_timeout)
-        self._run(self._listener.accept())
+        try:
+            self._run(self._listener.accept())
+        except ConfigError:
+            self.stop()
+            raise
         logger.info("Development hub listens on %s port %d", self._address, self._port)
 
     def stop(self) -> None:
@@ -184,6 +188,10 @@ class DevHub:
     def close_connections(self) -> None:
         """Fault: end all connections the polite way, with an AMQP Close (`amqp:connection:forced`)."""
         self._run(self._started().close_connections())
+
+    def freeze_connections(self) -> None:
+        """Fault: open connections go silent for good without being closed; new ones work."""
+        self._run(self._started().freeze())
 
     def refuse_connections(self) -> None:
         """Fault: refuse new connections until `accept_connections`. Open ones stay; the port stays reserved."""
