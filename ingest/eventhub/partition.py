@@ -1,0 +1,103 @@
+"""What is known of one partition while it is being read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from acrwatch.core.model import Message
+from ingest.eventhub.address import Start
+from ingest.eventhub.hub import Arrived, Look
+from ingest.eventhub.positions import NOTHING_YET, Stored
+
+BEGINNING = "-1"  # the client's word for the start of a partition
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages that the hub no longer had: sequence numbers `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        """How many messages are missing."""
+        return self.last - self.first + 1
+
+
+@dataclass(slots=True)
+class Partition:
+    """Mutable, written only by the event loop that reads; `reached` and `target` are read by others.
+
+    `received` is the last sequence number taken over (or skipped because it no longer exists), None before the first;
+    everything at or below it that comes again, as it does after a reconnect, is dropped. `buffered` follows it once
+    the messages are in the buffer.
+    """
+
+    id: str
+    stream: str
+    start: Start
+    received: int | None = None
+    offset: str | None = None
+    buffered: int = NOTHING_YET
+    target: int | None = None  # last message of the hub that must be handed out to be caught up; None: not looked yet
+    stopped: bool = False
+    down_since: float | None = None
+    reported: bool = False
+    gaps: list[Gap] = field(default_factory=list)
+
+    def resume(self, stored: Stored) -> None:
+        """Begin from what is stored."""
+        self.stream, self.received, self.offset = stored.stream, stored.position, stored.offset
+
+    def went_back(self, look: Look) -> bool:
+        """Return whether the hub has fewer messages than we have read: it was made anew, or failed over."""
+        return self.received is not None and look.last < self.received
+
+    def judge(self, look: Look) -> None:
+        """Set the target from a fresh look, and note what the hub has dropped before we could read it."""
+        self._aim(look)
+        if self.received is not None and not look.empty and look.beginning > self.received + 1:
+            if self.received != NOTHING_YET:
+                self.gaps.append(Gap(self.received + 1, look.beginning - 1))
+            self.received, self.offset = look.beginning - 1, None
+        if self.received is None and self.start == "latest":
+            self.received = look.last  # fixed here, so that a reconnect does not skip what came meanwhile
+        self.settle()
+
+    def position(self) -> str | int | datetime:
+        """Return where the next link begins, exclusive."""
+        if self.offset is not None:
+            return self.offset
+        if self.received is not None:
+            return BEGINNING if self.received == NOTHING_YET else self.received
+        return BEGINNING if self.start == "earliest" else self.start
+
+    def accept(self, arrived: Sequence[Arrived]) -> list[Message]:
+        """Return what is new, in order, as messages."""
+        fresh = []
+        for item in sorted(arrived, key=lambda item: item.sequence_number):
+            if self.received is not None and item.sequence_number <= self.received:
+                continue
+            if self.received not in (None, NOTHING_YET) and item.sequence_number > self.received + 1:
+                self.gaps.append(Gap(self.received + 1, item.sequence_number - 1))
+            self.received, self.offset = item.sequence_number, item.offset
+            fresh.append(
+                Message(self.stream, item.sequence_number, item.body, self.id, item.offset, item.enqueued_time)
+            )
+        return fresh
+
+    def settle(self) -> None:
+        """Note that everything received is in the buffer."""
+        self.buffered = NOTHING_YET if self.received is None else self.received
+
+    def caught_up(self) -> bool:
+        """Return whether everything due at the last look is in the buffer or past it."""
+        return self.stopped or (self.target is not None and self.buffered >= self.target)
+
+    def _aim(self, look: Look) -> None:
+        nothing_due = look.empty or (
+            self.received is None
+            and (self.start == "latest" or (isinstance(self.start, datetime) and look.last_time <= self.start))
+        )
+        self.target = NOTHING_YET if nothing_due else look.last

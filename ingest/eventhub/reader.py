@@ -1,0 +1,268 @@
+"""Reads all partitions of an event hub on an event loop of its own, and keeps reading whatever happens to the links."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, NoReturn, TypeVar
+
+from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError, RemoteUnreachableError
+from ingest.backoff import Backoff
+from ingest.eventhub.address import Address, Start
+from ingest.eventhub.buffer import MessageBuffer
+from ingest.eventhub.hub import Arrived, Hub, Stopped
+from ingest.eventhub.partition import Gap, Partition
+from ingest.eventhub.positions import Stored
+from ingest.notices import Notices
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_STOP_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. `look`: between two looks at what a partition holds, which also find a link that is silently dead and
+    an epoch opened by `acrwatch ingest reset`; `outage`: how long a failure may last before it is reported;
+    `heartbeat`: bounds how long stopping takes; retries wait from `first_retry` up to `last_retry`."""
+
+    look: float = 30.0
+    outage: float = 10.0
+    heartbeat: float = 1.0
+    first_retry: float = 0.5
+    last_retry: float = 30.0
+
+
+class Reader:
+    """One run of reading: `start` once, `stop` once. `partitions` is empty until the hub has answered."""
+
+    def __init__(
+        self,
+        address: Address,
+        start: Start,
+        prefetch: int,
+        stored: Callable[[str], Stored],
+        buffer: MessageBuffer,
+        notices: Notices,
+        timing: Timing,
+    ) -> None:
+        """`stored` is called on a worker thread, once for each partition and link."""
+        self._address = address
+        self._start = start
+        self._prefetch = prefetch
+        self._stored = stored
+        self._buffer = buffer
+        self._notices = notices
+        self._timing = timing
+        self.partitions: tuple[Partition, ...] = ()
+        self._failure: BaseException | None = None
+        self._down: dict[str, AcrWatchError] = {}
+        self._stop: asyncio.Event | None = None
+        self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name=address.name, daemon=True)
+
+    def start(self) -> None:
+        """Begin on a thread of its own; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End all links and the thread; waits for them, but not for ever."""
+        self._stopping.set()
+        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._end)
+        self._thread.join(_STOP_SECONDS)
+        if self._thread.is_alive():
+            log.warning("%s: still closing after %.0f s; leaving it to itself", self._address.name, _STOP_SECONDS)
+
+    def failure(self) -> BaseException | None:
+        """Return why nothing can be read at all, or None while at least one partition is, or may soon be, read."""
+        if self._failure is not None:
+            return self._failure
+        reading = [partition for partition in self.partitions if not partition.stopped]
+        if reading and all(partition.id in self._down for partition in reading):
+            return self._down[reading[0].id]
+        return None
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except Exception as error:  # noqa: BLE001 - the loop of this thread: what ends it must reach whoever polls
+            self._fail(error)
+
+    async def _main(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        if self._stopping.is_set():
+            return
+        hub = Hub(self._address, self._prefetch, self._timing.heartbeat)
+        try:
+            ids = await self._discover(hub)
+            self.partitions = tuple(Partition(id_, "", self._start) for id_ in ids)
+            async with asyncio.TaskGroup() as group:
+                for one in self.partitions:
+                    group.create_task(self._supervise(hub, one), name=f"{self._address.name}/{one.id}")
+        except Stopped:
+            pass
+        finally:
+            await hub.close()
+
+    def _end(self) -> None:
+        if self._stop is not None:
+            self._stop.set()
+        self._buffer.release()
+
+    async def _discover(self, hub: Hub) -> list[str]:
+        """Return the partition ids, however long it takes; a lasting failure is shown meanwhile."""
+        backoff, since = self._backoff(), time.monotonic()
+        while True:
+            try:
+                ids = await self._unless_stopped(hub.partitions())
+            except AcrWatchError as error:
+                if self._lasts(error, since):
+                    self._fail(error)
+                await self._pause(backoff.wait())
+            else:
+                self._failure = None
+                return ids
+
+    async def _supervise(self, hub: Hub, one: Partition) -> None:
+        """Read one partition until stopped: look, judge, link, and again when the link is lost."""
+        backoff = self._backoff()
+        while not self._stopping.is_set():
+            try:
+                if await self._ready(hub, one):
+                    await self._read(hub, one, backoff)
+                else:
+                    await self._pause(self._timing.look)
+            except AcrWatchError as error:
+                self._note_down(one, error)
+                await self._pause(backoff.wait())
+            except Stopped:
+                return
+
+    async def _ready(self, hub: Hub, one: Partition) -> bool:
+        """Look at the partition and judge; return False where a person must act first."""
+        if one.stopped or not one.stream:
+            stored = await asyncio.to_thread(self._stored, one.id)
+            if stored.stream == one.stream:
+                return False
+            one.resume(stored)
+        look = await self._unless_stopped(hub.look(one.id))
+        one.stopped = one.went_back(look)
+        key = f"sequence_went_back/{self._address.name}/{one.id}"
+        if one.stopped:
+            self._notices.open(
+                key,
+                kind="sequence_went_back",
+                message=f"partition {one.id} of {self._address.name} ends at message {look.last}, but {one.received} is "
+                "stored: the hub was made anew or failed over; the partition is not read",
+                remedy="Run acrwatch ingest reset to read it from its beginning",
+            )
+            self._buffer.wake()
+            return False
+        self._notices.resolve(key)
+        one.judge(look)
+        self._report_gaps(one)
+        self._buffer.wake()
+        return True
+
+    async def _read(self, hub: Hub, one: Partition, backoff: Backoff) -> NoReturn:
+        """Receive until the link is lost, or is found dead: two looks apart the hub had more and nothing came."""
+        deliver = partial(self._deliver, one, backoff)
+        link = asyncio.create_task(hub.receive(one.id, one.position(), deliver))
+        try:
+            behind: int | None = None
+            while True:
+                await asyncio.wait({link}, timeout=self._timing.look)
+                if link.done():
+                    link.result()
+                look = await hub.look(one.id)
+                one.target = max(one.target or 0, look.last) if not look.empty else one.target
+                if behind is not None and behind == (one.received or 0) and not self._buffer.full():
+                    raise RemoteUnreachableError(f"partition {one.id} has messages, but none arrive")
+                behind = (one.received or 0) if look.last > (one.received or 0) and not look.empty else None
+        finally:
+            link.cancel()
+            await asyncio.wait({link})
+
+    async def _deliver(self, one: Partition, backoff: Backoff, arrived: Sequence[Arrived]) -> None:
+        if self._stopping.is_set():
+            raise Stopped
+        self._note_up(one)
+        backoff.reset()
+        if arrived:
+            self._buffer.add(one.accept(arrived))
+            one.settle()
+            self._report_gaps(one)
+        await self._buffer.room()
+
+    def _report_gaps(self, one: Partition) -> None:
+        while one.gaps:
+            self._report_gap(one, one.gaps.pop(0))
+
+    def _report_gap(self, one: Partition, gap: Gap) -> None:
+        self._notices.open(
+            f"gap/{one.stream}/{gap.first}",
+            kind="gap",
+            message=f"{gap.size} messages of {one.stream} ({gap.first} to {gap.last}) were gone before they were read",
+            remedy="Backfill that time from the storage archive or Log Analytics; raise the hub's retention",
+        )
+
+    def _note_down(self, one: Partition, error: AcrWatchError) -> None:
+        level = logging.DEBUG if one.down_since else logging.WARNING  # one line an outage, not one a retry
+        log.log(level, "%s/%s: %s", self._address.name, one.id, error)
+        one.down_since = one.down_since or time.monotonic()
+        if not self._lasts(error, one.down_since):
+            return
+        self._down[one.id] = error
+        if self.failure() is None and not one.reported:  # else the whole source is down, which the pipeline reports
+            one.reported = True
+            self._notices.open(self._down_key(one), kind="source_down", message=error.message, remedy=error.remedy)
+        self._buffer.wake()
+
+    def _note_up(self, one: Partition) -> None:
+        if one.down_since is not None:
+            one.down_since = None
+            self._down.pop(one.id, None)
+        if one.reported:
+            one.reported = False
+            self._notices.resolve(self._down_key(one))
+
+    def _down_key(self, one: Partition) -> str:
+        return f"source_down/{self._address.name}/{one.id}"
+
+    def _lasts(self, error: AcrWatchError, since: float) -> bool:
+        return isinstance(error, AuthError | NotFoundError) or time.monotonic() - since >= self._timing.outage
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        self._buffer.wake()
+
+    def _backoff(self) -> Backoff:
+        return Backoff(self._timing.first_retry, self._timing.last_retry)
+
+    async def _pause(self, seconds: float) -> None:
+        assert self._stop is not None
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return
+        raise Stopped
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return what `work` returns; raises Stopped as soon as reading shall end."""
+        assert self._stop is not None
+        task, stop = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise Stopped
+            return task.result()
+        finally:
+            for pending in (task, stop):
+                pending.cancel()
+            await asyncio.wait({task, stop}, timeout=5)
