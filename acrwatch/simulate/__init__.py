@@ -7,8 +7,9 @@ for item in simulate(scenario):
 
 from acrwatch.simulate.attacks import Attack, ground_truth
 from acrwatch.simulate.files import Layout, write_files
-from acrwatch.simulate.messages import encode_messages, send
+from acrwatch.simulate.messages import encode_messages
 from acrwatch.simulate.scenario import AttackRule, PlannedAttack, Scenario, history, live_attacks
+from acrwatch.simulate.sending import send
 from acrwatch.simulate.traffic import LONGEST_DELAY, Labelled, in_arrival_order, simulate
 
 __all__ = [

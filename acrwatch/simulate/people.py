@@ -57,9 +57,9 @@ class Person:
         if self.travels and draw < 0.7:
             stay = moment.number // _HOTEL_STAY_SLICES + 32 * self.index
             return self._at(registry, addresses.nth_network(addresses.HOTELS, stay), random)
-        if draw < 0.9 and 6 <= moment.hour < 18 and draw > 0.4:
+        if 0.4 < draw < 0.85 and 6 <= moment.hour < 18:
             return Caller(registry, self.identity, self._office_address(random), self._agent)
-        if draw >= 0.9:
+        if draw >= 0.85:
             return self._at(registry, addresses.nth_network(addresses.MOBILE_CARRIERS, self.index), random)
         return self.home_caller(registry, random)
 

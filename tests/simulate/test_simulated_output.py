@@ -3,6 +3,8 @@
 import gzip
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
@@ -25,6 +27,17 @@ def items() -> list[Labelled]:
 @pytest.fixture(scope="module")
 def records(items: list[Labelled]) -> list[dict[str, Any]]:
     return [item.record for item in items]
+
+
+def test_importing_the_simulation_does_not_load_the_azure_client() -> None:
+    program = "import sys, acrwatch.simulate; sys.exit(any(name.startswith('azure') for name in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+
+
+def test_a_full_message_does_not_wait_for_the_next_record(records: list[dict[str, Any]]) -> None:
+    source = iter(records)
+    assert next(encode_messages(source, per_message=5))
+    assert next(source) == records[5]
 
 
 def _bodies(bodies: Iterator[bytes]) -> list[list[dict[str, Any]]]:
