@@ -60,6 +60,7 @@ class Tape:
 
     def login(self, ticks: int, caller: Caller, status: str = OK) -> None:
         """Write a login. A refused one carries no token id."""
+        ticks += self._lag()
         record = login_record(
             caller.registry,
             ticks=ticks,
@@ -86,6 +87,7 @@ class Tape:
         status: str = OK,
     ) -> None:
         """Write any other operation; what it does not name or resolve stays `<nil>`."""
+        ticks += self._lag()
         record = repository_record(
             caller.registry,
             ticks=ticks,
@@ -131,6 +133,10 @@ class Tape:
         ):
             self.act(ticks, caller, PUSH, name, tag=tag, digest=digest, media_type=kind, status=CREATED)
             ticks += seconds(0.4 + 3.0 * self.random.random())
+
+    def _lag(self) -> int:
+        """Return up to 40 ms of network, so that no two records lie whole seconds apart."""
+        return int(400_000 * self.random.random())
 
     def _guid(self) -> str:
         return guid(f"{self.random.getrandbits(128):032x}")
