@@ -253,7 +253,7 @@ files: Final = Table(  # ledger of imported files, advanced after their rows are
 incidents: Final = Table(  # what makes us blind, for as long as it does
     "incidents",
     metadata,
-    _column("key", String(300), primary_key=True),
+    _column("key", String(400), primary_key=True),
     _column("kind", String(40)),  # failed_detection | gap | sequence_went_back | source_down ...
     _column("message", Text),
     _column("remedy", Text),

@@ -218,7 +218,7 @@ def _create_ingest() -> None:
 def _create_coordination() -> None:
     op.create_table(
         "incidents",
-        _required("key", sa.String(300)),
+        _required("key", sa.String(400)),
         _required("kind", sa.String(40)),
         _required("message", sa.Text()),
         _required("remedy", sa.Text()),

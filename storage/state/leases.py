@@ -1,0 +1,33 @@
+"""Named leases: they save several processes the same work. Nothing relies on them to be right.
+
+Timed by the database's clock, so that processes on machines whose clocks differ agree on when a lease ends.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, or_
+
+from storage.state.dialect import database_time, insert
+from storage.state.tables import leases
+
+
+def acquire(connection: Connection, name: str, owner: str, ttl: timedelta) -> bool:
+    """Take the lease, or extend it where `owner` holds it already; return whether `owner` holds it now.
+
+    It ends by itself after `ttl`. `owner` names one process or thread for its lifetime (host, pid, random part).
+    """
+    now = database_time(connection)
+    statement = insert(connection, leases).values(name=name, owner=owner, until=now + ttl)
+    taken = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"],
+            set_={"owner": statement.excluded.owner, "until": statement.excluded.until},
+            where=or_(leases.c.owner == owner, leases.c.until <= now),
+        )
+    )
+    return taken.rowcount > 0
+
+
+def release(connection: Connection, name: str, owner: str) -> None:
+    """Give the lease back. Does nothing where `owner` no longer holds it."""
+    connection.execute(delete(leases).where(leases.c.name == name, leases.c.owner == owner))
