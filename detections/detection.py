@@ -1,0 +1,86 @@
+"""The contract every detection meets, declarative rule or behavioural module alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from detections.episode import Episode
+from detections.events import NewEvents
+
+# The fields a detection groups by, with their values as the events have them.
+Group = tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What every detection says of itself.
+
+    `slug` is its public name and file name, `version` the hash of its content. Matches of one group within `group_for`
+    of each other are one alert. `entities` maps an entity type to the group field or evidence field holding it.
+    `reason` is a template over group fields, facts and `count`.
+    """
+
+    slug: str
+    id: str
+    version: str
+    title: str
+    description: str
+    level: str
+    status: str
+    author: str
+    date: str
+    group_by: tuple[str, ...]
+    group_for: timedelta
+    entities: Mapping[str, str]
+    reason: str
+    tags: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    blind_spots: tuple[str, ...] = ()
+    runbook: tuple[str, ...] = ()
+    tests: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a detection found in one slice of new events.
+
+    `matches` are events not reported before, by group: they are added to what alerts hold. `replaced` states, for the
+    groups it names, everything that stands now: alerts it no longer covers are withdrawn. A detection uses one or the
+    other for a group. `touched` names groups and times of events that are no matches but whose number an alert nearby
+    states. `unjudged` counts events that the detection should have judged and could not.
+    """
+
+    matches: Mapping[Group, Sequence[Episode]] = field(default_factory=dict)
+    replaced: Mapping[Group, Sequence[Episode]] = field(default_factory=dict)
+    touched: frozenset[tuple[Group, datetime]] = frozenset()
+    matched: int = 0
+    unjudged: int = 0
+
+
+class Detection(Protocol):
+    """Judges new events. Pure but for its own profile: the same rows in whatever slices give the same standing matches.
+
+    It must not catch its own errors: the engine records a raising detection as a failed run, and nothing of the run
+    stands.
+    """
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the detection says of itself."""
+        ...
+
+    def judge(self, events: NewEvents, connection: Connection, /) -> Judgement:
+        """Return what the new events of this slice add, or replace.
+
+        Events are read through `events` only. A detection with a profile reads and writes it through `connection` and
+        touches nothing else there: it is the transaction that also moves the detection's cursor.
+        """
+        ...
+
+    def nearby(self, events: NewEvents, group: Group, episode: Episode, /) -> Mapping[str, Any]:
+        """Return facts about the surroundings of an alert's whole interval, recounted; empty where none apply."""
+        ...

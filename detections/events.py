@@ -1,0 +1,66 @@
+"""The events a detection may see: the new rows of a slice, and the judged rows around them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+
+from detections.context import Context
+from detections.fields import DERIVED
+from storage.query import Reader, Slice
+
+_HISTORY: Final = "judged_events"
+_NEW: Final = "new_events"
+
+
+class NewEvents:
+    """One slice of new events, as relations named in SQL after `FROM`.
+
+    Both have the columns of `events`, the derived fields, `is_new` and `late`; alias them `e` for compiled predicates.
+    """
+
+    def __init__(self, reader: Reader, part: Slice, context: Context, *, lateness: timedelta) -> None:
+        self._reader = reader
+        self._part = part
+        self._lateness = lateness
+        for name, table in context.tables().items():
+            reader.register(name, table)
+        reader.view(_NEW, part, part.files, lateness=lateness, derived=DERIVED)
+
+    @property
+    def rows(self) -> int:
+        """How many new rows there are."""
+        return self._part.rows
+
+    def new(self, select: str, where: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run `SELECT {select} FROM new events e WHERE new AND ({where})`; rows as dicts, times aware UTC."""
+        return self._fetch(f"SELECT {select} FROM {_NEW} e WHERE e.is_new AND ({where})", parameters)
+
+    def grouped(self, select: str, where: str, group_by: str) -> list[dict[str, Any]]:
+        """The same with a GROUP BY."""
+        return self._fetch(f"SELECT {select} FROM {_NEW} e WHERE e.is_new AND ({where}) GROUP BY {group_by}", ())
+
+    def around(
+        self, first: datetime, last: datetime, select: str, where: str, *, tables: Mapping[str, pa.Table] | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a SELECT over judged and new rows with `first <= event_time <= last`; only those dates are read."""
+        files = self._reader.snapshot.between(_utc_date(first), _utc_date(last))
+        self._reader.view(_HISTORY, self._part, files, lateness=self._lateness, derived=DERIVED)
+        for name, table in (tables or {}).items():
+            self._reader.register(name, table)
+        return self._fetch(
+            f"SELECT {select} FROM {_HISTORY} e WHERE e.event_time BETWEEN $1 AND $2 AND ({where})", [first, last]
+        )
+
+    def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+        table = self._reader.query(sql, parameters)
+        return [{name: _utc(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def _utc_date(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()

@@ -1,0 +1,45 @@
+"""From matching rows to episodes: shared by the declarative detections."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from detections.detection import Group
+from detections.episode import Episode, Facts, of_event
+from detections.fields import EVIDENCE_FIELDS
+
+# The columns that a match is built of, beside the group's fields.
+SELECT: Final = "e.event_id, e.event_time, e.late, " + ", ".join(f"e.{name}" for name in EVIDENCE_FIELDS)
+
+
+def select(group_by: Sequence[str], *more: str) -> str:
+    """Return the select list for matches of this grouping; group fields come out as `group_<field>`."""
+    return ", ".join([SELECT, *(f"e.{name} AS group_{name}" for name in group_by), *more])
+
+
+def group_of(row: Mapping[str, Any], group_by: Sequence[str]) -> Group:
+    """Return the group a row belongs to."""
+    return tuple((name, row[f"group_{name}"]) for name in group_by)
+
+
+def episodes_by_group(
+    rows: Iterable[Mapping[str, Any]], group_by: Sequence[str], peaks: Mapping[bytes, int] | None = None
+) -> dict[Group, list[Episode]]:
+    """Return one episode per row, by group. `peaks` gives, per event id, the peak its window reached."""
+    found: dict[Group, list[Episode]] = {}
+    for row in rows:
+        found.setdefault(group_of(row, group_by), []).append(_episode(row, (peaks or {}).get(row["event_id"])))
+    return found
+
+
+def _episode(row: Mapping[str, Any], peak: int | None) -> Episode:
+    facts = Facts(
+        totals={f"operation.{row['operation']}": 1},
+        peaks={} if peak is None else {"peak": peak},
+        samples={
+            name: (str(row[field]),)
+            for name, field in (("addresses", "caller_ip"), ("repositories", "repository"), ("registries", "registry"))
+            if row[field] is not None
+        },
+    )
+    shown = {name: row[name] for name in EVIDENCE_FIELDS if row[name] is not None}
+    return of_event(row["event_time"], row["event_id"].hex(), shown, late=row["late"], facts=facts)

@@ -1,0 +1,62 @@
+"""The one sentence that says why: a rule's template filled with the real values of its alert."""
+
+import string
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from detections.detection import Group, Metadata
+from detections.episode import Episode
+from detections.fields import readable
+
+# Values come from logs, where clients choose them: a name must not flood or break the sentence.
+_MAX_VALUE: Final = 120
+
+_FACTS: Final = frozenset(
+    {"count", "first", "last", "operations", "peak", "threshold", "window_minutes", "nearby", "addresses",
+     "repositories", "registries", "history", "account"}
+)  # fmt: skip
+
+
+def template_mistakes(template: str, group_by: Sequence[str]) -> list[str]:
+    """Return the names in a reason template that no alert of this grouping can fill."""
+    names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    return sorted(names - _FACTS - set(group_by))
+
+
+def reason(metadata: Metadata, group: Group, episode: Episode) -> str:
+    """Return the sentence for one alert."""
+    facts = episode.facts
+    values: dict[str, object] = {
+        **dict.fromkeys(_FACTS, "-"),
+        "count": episode.count,
+        "first": moment(episode.first),
+        "last": moment(episode.last),
+        "operations": _operations(facts.totals),
+        **facts.peaks,
+        **{name: _listed(found) for name, found in facts.samples.items()},
+        **facts.notes,
+        **{name: shorten(readable(name, value)) for name, value in group},
+    }
+    return metadata.reason.format_map(values)
+
+
+def moment(time: datetime) -> str:
+    """Return a UTC time to the second, as people compare it with their logs."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def shorten(value: str) -> str:
+    """Return a value fit for a sentence: control characters shown escaped, cut with an ellipsis."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value[: _MAX_VALUE + 1])
+    return shown if len(shown) <= _MAX_VALUE else shown[: _MAX_VALUE - 1] + "…"
+
+
+def _operations(totals: Mapping[str, Any]) -> str:
+    counted = {name.removeprefix("operation."): n for name, n in totals.items() if name.startswith("operation.")}
+    return ", ".join(f"{n} {name}" for name, n in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _listed(values: Sequence[str]) -> str:
+    shown = [shorten(value) for value in values[:3]]
+    return ", ".join(shown) + (" and others" if len(values) > len(shown) else "")
