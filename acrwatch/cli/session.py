@@ -1,0 +1,77 @@
+"""What commands share: the configuration, the state database and the time, each made when first asked for."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from acrwatch.core.clock import Clock
+from acrwatch.core.config import Config, load
+from acrwatch.core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from storage.state.database import Database
+
+
+class Session:
+    """One call of the command line. Heavy modules are imported by the members that need them."""
+
+    def __init__(self, config_path: Path | None, *, clock: Clock, environ: Mapping[str, str] | None = None) -> None:
+        self.clock = clock
+        self._config_path = config_path
+        self._environ = os.environ if environ is None else environ
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration in force. Raises ConfigError with every mistake in it."""
+        from acrwatch.delivery.sinks.discover import sink_types
+        from ingest.sources.discover import source_types
+
+        return load(
+            self._config_path,
+            self._environ,
+            source_settings={name: kind.settings for name, kind in source_types().items()},
+            destination_settings={name: kind.settings for name, kind in sink_types().items()},
+        )
+
+    @contextmanager
+    def new_database(self) -> "Iterator[Database]":
+        """Yield the state database, created or brought up to date first: for commands that bring data in."""
+        from storage.state.database import Database
+
+        database = Database(self.config.store.database)
+        try:
+            database.migrate()
+            yield database
+        finally:
+            database.close()
+
+    @contextmanager
+    def database(self) -> "Iterator[Database]":
+        """Yield the state database, which must exist.
+
+        Raises NotFoundError if it does not: a list of no alerts, read in the wrong folder, would look like peace.
+        """
+        from storage.state.database import Database
+
+        url = self.config.store.database
+        file = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", url)
+        if file and not Path(file[1]).exists():
+            where = self.config.path or "no acrwatch.toml here"
+            raise NotFoundError(
+                f"there is no state database at {file[1]} (configuration: {where})",
+                remedy="Point --config at the right file, or bring data in with `acrwatch run` or `acrwatch import`",
+            )
+        database = Database(url)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+pass_session = click.make_pass_decorator(Session)

@@ -1,0 +1,105 @@
+"""`acrwatch simulate`: registry traffic with labelled attacks, to a hub, to files or to stdout."""
+
+import dataclasses
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from acrwatch.cli.output import note, write_text
+from acrwatch.cli.session import Session, pass_session
+from acrwatch.core.setting import moment
+
+if TYPE_CHECKING:
+    from acrwatch.simulate import Scenario
+
+# The attacks take 20 minutes; staged this long before the end, all of their records are inside the span.
+_ATTACKS_BEFORE_END = timedelta(minutes=25)
+
+
+def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+    try:
+        return None if value is None else moment(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@click.option("--hub", metavar="CONNECTION_STRING", envvar="ACRWATCH_HUB", help="Send to this event hub.")
+@click.option("--eventhub", default="acr-audit", show_default=True, help="The hub's name, with --hub.")
+@click.option(
+    "--files", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write files below this folder."
+)
+@click.option("--layout", type=click.Choice(["pt1h", "jsonl", "json", "jsonl.gz"]), default="pt1h", show_default=True)
+@click.option("--days", type=click.FloatRange(min=0.02), default=1.0, show_default=True, help="Length of the span.")
+@click.option("--end", callback=_moment, help="End of the span, an ISO time with a zone. Default: now.")
+@click.option("--events-per-day", type=click.IntRange(min=1), default=2500, show_default=True)
+@click.option("--registry", "registries", multiple=True, help="A registry's name; repeatable.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed and span give the same records.")
+@click.option("--attacks/--no-attacks", default=True, show_default=True, help="One attack of each kind, near the end.")
+@click.option(
+    "--labels", type=click.Path(path_type=Path, dir_okay=False), help="Write the attacks here, as JSON Lines."
+)
+@pass_session
+def simulate(
+    session: Session,
+    /,
+    hub: str | None,
+    eventhub: str,
+    folder: Path | None,
+    layout: str,
+    labels: Path | None,
+    **options: object,
+) -> None:
+    """Make registry traffic with labelled attacks.
+
+    Without --hub and --files the records go to stdout as JSON Lines. Names and addresses are invented; the ranges to
+    allow are printed on stderr, as configuration.
+    """
+    if hub and folder:
+        raise click.UsageError("--hub and --files exclude each other")
+    scenario = _scenario(options, session.clock.now())
+    if labels:
+        _write_labels(scenario, labels)
+    sent = _emit(scenario, hub, eventhub, folder, layout)
+    note(f"{sent}. As configuration:")
+    for name, ranges in scenario.allowed_ranges().items():
+        note(f"[registries.{name.lower()}]\nallowed_ranges = {json.dumps(ranges)}")
+
+
+def _scenario(options: dict[str, object], now: datetime) -> "Scenario":
+    from acrwatch.simulate import Scenario, live_attacks
+
+    end, days = options["end"] or now, options["days"]
+    assert isinstance(end, datetime)
+    assert isinstance(days, float)
+    chosen = {name: options[name] for name in ("seed", "events_per_day", "registries") if options[name]}
+    attacks = live_attacks(end - _ATTACKS_BEFORE_END) if options["attacks"] else ()
+    return Scenario(start=end - timedelta(days=days), end=end, attacks=attacks, **chosen)  # type: ignore[arg-type]
+
+
+def _emit(scenario: "Scenario", hub: str | None, eventhub: str, folder: Path | None, layout: str) -> str:
+    import msgspec
+
+    from acrwatch.simulate import in_arrival_order, send, write_files
+    from acrwatch.simulate import simulate as records_of
+
+    labelled = in_arrival_order(records_of(scenario))
+    if hub:
+        return f"Sent {send((item.record for item in labelled), hub, eventhub)} messages to {eventhub}"
+    if folder:
+        return f"Wrote {len(write_files(labelled, folder, layout))} files below {folder}"  # type: ignore[arg-type]
+    count = 0
+    for item in labelled:
+        write_text(msgspec.json.encode(item.record).decode())
+        count += 1
+    return f"Wrote {count} records"
+
+
+def _write_labels(scenario: "Scenario", path: Path) -> None:
+    from acrwatch.simulate import ground_truth
+
+    lines = [json.dumps(dataclasses.asdict(attack), default=datetime.isoformat) for attack in ground_truth(scenario)]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
