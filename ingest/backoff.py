@@ -4,7 +4,7 @@ import random
 
 
 class Backoff:
-    """Doubles from `first` to `last` seconds; each wait is drawn from its upper half, so that many do not retry as one."""
+    """Doubles from `first` to `last` seconds; a wait is drawn from its upper half, so that many do not retry as one."""
 
     def __init__(self, first: float, last: float, chance: random.Random | None = None) -> None:
         self._first = first

@@ -66,7 +66,7 @@ def _from_connection_string(secret: Secret, eventhub: str | None, group: str) ->
 
 
 def _refuse_silent_traps(host: str, emulator: str | None) -> None:
-    """The client (5.15) takes only the literal `true`, and drops a port unless that flag stands: both without a word."""
+    """Without a word the client (5.15) takes only the literal `true`, and drops a port unless that flag stands."""
     if emulator not in (None, "true", "false"):
         raise ConfigError(f"UseDevelopmentEmulator={emulator} in connection_string", remedy="Write true, in lower case")
     port = host.partition(":")[2]

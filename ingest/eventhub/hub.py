@@ -8,6 +8,7 @@ us. Left to itself it counts retries over the life of a consumer and gives up si
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,15 +18,18 @@ from typing import Any, Final, NoReturn
 from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError, RemoteUnreachableError
 from ingest.eventhub.address import Address
 
-log = logging.getLogger(__name__)
+# It warns of every end of a link, our own Stopped included; what matters of that we report ourselves.
+_processor_log: Final = logging.getLogger("azure.eventhub.aio._eventprocessor")
 
 # A link on which nothing at all happens for this long is closed by the client; without it a black-holed connection
 # stalls for ever (32 s watched). The service's own idle limit is 4 minutes, so empty frames flow well before.
 IDLE_SECONDS: Final = 30
-# The client restarts a refused link with no pause and no word. No heartbeat for this long means it is doing that.
+# The client opens a refused link again and again with no pause and no word. Two things give it away: heartbeats stay
+# out where a round is shorter than their interval, and come from another task where it is longer.
 SILENCE_SECONDS: Final = 5.0
 CALL_SECONDS: Final = 20.0
 MAX_BATCH: Final = 300
+_REFUSALS: Final = ("AuthenticationError", "ClientAuthenticationError", "CredentialUnavailableError")
 _FOR_EVER: Final = 1e9  # load balancing is ours: the client must not claim a partition again behind our back
 
 
@@ -119,6 +123,7 @@ class Hub:
     def _connect(self) -> Any:
         from azure.eventhub.aio import EventHubConsumerClient
 
+        _processor_log.setLevel(_processor_log.level or logging.ERROR)
         options: dict[str, Any] = {
             "retry_total": 0,
             "retry_backoff_factor": 0,
@@ -155,8 +160,12 @@ class _Link:
         self._closed = asyncio.Event()
         self._beat = time.monotonic()
         self._busy = False
+        self._receiver: asyncio.Task[Any] | None = None
 
     async def on_batch(self, _context: object, events: Sequence[Any]) -> None:
+        if self._receiver not in (None, asyncio.current_task()):
+            raise _refused()
+        self._receiver = asyncio.current_task()
         self._busy = True
         try:
             await self._deliver([_arrived(event) for event in events])
@@ -173,16 +182,12 @@ class _Link:
 
     async def ended(self, task: "asyncio.Task[None]") -> Exception:
         """Wait for the end of the link; return its reason."""
+        either: list[asyncio.Future[Any]] = [self._failed, task]
         while not self._failed.done():
-            await asyncio.wait({self._failed, task}, timeout=1, return_when=asyncio.FIRST_COMPLETED)
-            if task.done() and not self._failed.done():
-                return task.exception() or RemoteUnreachableError("the event hub ended the link")  # type: ignore[return-value]
-            if not self._busy and not self._failed.done() and time.monotonic() - self._beat > SILENCE_SECONDS:
-                return RemoteUnreachableError(
-                    "the event hub answers, but does not let us receive",
-                    remedy="Check that the consumer group exists and has fewer than 5 readers, and that the key or "
-                    "role may listen",
-                )
+            await asyncio.wait(either, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+            silent = not self._busy and time.monotonic() - self._beat > SILENCE_SECONDS
+            if not self._failed.done() and (task.done() or silent):
+                return _refused()
         return self._failed.result()
 
     async def end(self, task: "asyncio.Task[None]") -> None:
@@ -193,6 +198,13 @@ class _Link:
             await asyncio.sleep(0)  # the client forgets the partition one step after it has told us
         task.cancel()
         await asyncio.wait({task}, timeout=5)
+
+
+def _refused() -> AcrWatchError:
+    return RemoteUnreachableError(
+        "the event hub answers, but does not let us receive",
+        remedy="Check that the consumer group exists and has fewer than 5 readers, and that the key or role may listen",
+    )
 
 
 def _arrived(event: Any) -> Arrived:
@@ -210,18 +222,18 @@ def _arrived(event: Any) -> Arrived:
 def translate(error: BaseException, address: Address) -> AcrWatchError:
     """Return our error for one of the client's: one line, the hub and namespace named, never a key."""
     condition = str(getattr(error, "error", "") or "")
+    status = re.search(r"Status code: (\d+)", str(error))  # of the token exchange; the client keeps it in words only
     kind = type(error).__name__
     where = f"event hub {address.eventhub!r} at {address.namespace}"
     words = _first_line(error, address)
-    if kind in ("AuthenticationError", "ClientAuthenticationError", "CredentialUnavailableError") or (
-        condition == "unauthorized-access"
-    ):
+    missing = condition == "not-found" or (status is not None and status[1] == "404")
+    if not missing and (kind in _REFUSALS or condition == "unauthorized-access"):
         return AuthError(
             f"{where} refused our credentials ({words})",
             remedy="Use a key of a rule with the Listen claim, or give our identity the role 'Azure Event Hubs Data "
             "Receiver'",
         )
-    if condition == "not-found":
+    if missing:
         return NotFoundError(
             f"{where} or its consumer group {address.consumer_group!r} does not exist ({words})",
             remedy="Check eventhub, consumer_group and the namespace",
@@ -233,7 +245,8 @@ def translate(error: BaseException, address: Address) -> AcrWatchError:
 
 
 def _first_line(error: BaseException, address: Address) -> str:
-    words = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    words = next((line.removeprefix("Description: ") for line in lines if line.startswith("Description: ")), lines[0])
     if address.connection_string is not None:
         for part in address.connection_string.reveal().split(";"):
             key, _, value = part.partition("=")

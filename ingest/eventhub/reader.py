@@ -28,10 +28,12 @@ _STOP_SECONDS: Final = 15.0
 class Timing:
     """Seconds. `look`: between two looks at what a partition holds, which also find a link that is silently dead and
     an epoch opened by `acrwatch ingest reset`; `outage`: how long a failure may last before it is reported;
+    `proof`: how old a link without messages must be to count as open, for the client beats while it still tries;
     `heartbeat`: bounds how long stopping takes; retries wait from `first_retry` up to `last_retry`."""
 
     look: float = 30.0
     outage: float = 10.0
+    proof: float = 5.0
     heartbeat: float = 1.0
     first_retry: float = 0.5
     last_retry: float = 30.0
@@ -158,8 +160,8 @@ class Reader:
             self._notices.open(
                 key,
                 kind="sequence_went_back",
-                message=f"partition {one.id} of {self._address.name} ends at message {look.last}, but {one.received} is "
-                "stored: the hub was made anew or failed over; the partition is not read",
+                message=f"partition {one.id} of {self._address.name} ends at message {look.last}, but {one.received} "
+                "is stored: the hub was made anew or failed over; the partition is not read",
                 remedy="Run acrwatch ingest reset to read it from its beginning",
             )
             self._buffer.wake()
@@ -172,7 +174,7 @@ class Reader:
 
     async def _read(self, hub: Hub, one: Partition, backoff: Backoff) -> NoReturn:
         """Receive until the link is lost, or is found dead: two looks apart the hub had more and nothing came."""
-        deliver = partial(self._deliver, one, backoff)
+        deliver = partial(self._deliver, one, backoff, time.monotonic())
         link = asyncio.create_task(hub.receive(one.id, one.position(), deliver))
         try:
             behind: int | None = None
@@ -189,11 +191,12 @@ class Reader:
             link.cancel()
             await asyncio.wait({link})
 
-    async def _deliver(self, one: Partition, backoff: Backoff, arrived: Sequence[Arrived]) -> None:
+    async def _deliver(self, one: Partition, backoff: Backoff, since: float, arrived: Sequence[Arrived]) -> None:
         if self._stopping.is_set():
             raise Stopped
-        self._note_up(one)
-        backoff.reset()
+        if arrived or time.monotonic() - since >= self._timing.proof:
+            self._note_up(one)
+            backoff.reset()
         if arrived:
             self._buffer.add(one.accept(arrived))
             one.settle()
