@@ -1,0 +1,87 @@
+"""One message, record by record: what fits as structs, the rest member by member, each on its own merits."""
+
+from typing import Final
+
+from acrwatch.core.model import Message
+from ingest.batch import EventBatch
+from ingest.envelope import Damage, unwrap
+from ingest.memo import Memo
+from ingest.rows import PLACE, Row, UnfitError
+from ingest.tally import Tally
+from ingest.tolerant import read_record
+from ingest.values import Resource
+from ingest.wire import Horizon, WireReader, WireRecord, decode_record
+
+CHUNK_RECORDS: Final = 8_192
+"""Records of one message that wait as Python objects, some 3 KB each, before they become columns."""
+
+
+class Salvage:
+    """Judges the records of messages that did not fit as a whole. Rows may come in another order than records."""
+
+    def __init__(
+        self,
+        reader: WireReader,
+        resources: Memo[str, Resource],
+        horizon: Horizon,
+        *,
+        events: EventBatch,
+        tally: Tally,
+    ) -> None:
+        self._reader = reader
+        self._resources = resources
+        self._horizon = horizon
+        self._events = events
+        self._tally = tally
+        self._fitting: list[tuple[int, bytes, WireRecord]] = []
+        self._rows: list[Row] = []
+
+    def take(self, message: Message) -> None:
+        """Turn one message into events, rejects and skip counts."""
+        for ordinal, piece in enumerate(unwrap(message.body)):
+            if isinstance(piece, Damage):
+                place = -1 if piece.whole else ordinal
+                self._tally.reject(message, place, piece.reason, piece.detail, piece.body)
+                continue
+            record = decode_record(piece)
+            if record is None:
+                self._read(message, ordinal, piece)
+            else:
+                self._fitting.append((ordinal, piece, record))
+            if len(self._fitting) + len(self._rows) >= CHUNK_RECORDS:
+                self._settle(message)
+        self._settle(message)
+        self._tally.close(message)
+
+    def _settle(self, message: Message) -> None:
+        columns = self._reader.columns([record for _, _, record in self._fitting], self._horizon)
+        if columns is None:
+            for ordinal, piece, _ in self._fitting:
+                self._read(message, ordinal, piece)
+        else:
+            self._events.add(message, columns)
+        self._fitting.clear()
+        if self._rows:
+            self._events.add(message, list(zip(*self._rows, strict=True)))
+            self._rows.clear()
+
+    def _read(self, message: Message, ordinal: int, piece: bytes) -> None:
+        try:
+            row = read_record(piece)
+            if not isinstance(row, str):
+                row = self._judged(row)
+        except UnfitError as error:
+            self._tally.reject(message, ordinal, error.reason, error.detail, piece)
+            return
+        if isinstance(row, str):
+            self._tally.skip(row)
+        else:
+            self._rows.append(row)
+
+    def _judged(self, row: Row) -> Row | str:
+        """Return the row, or `expired`; raise UnfitError where its registry or its time cannot be."""
+        self._resources[row[PLACE["resource_id"]]]
+        time = row[PLACE["event_time"]]
+        if time > self._horizon.latest:
+            raise UnfitError("time_in_future", "time lies more than a day ahead of the clock of this machine")
+        return "expired" if time < self._horizon.earliest else row

@@ -1,0 +1,272 @@
+"""The tolerant path: one record of any shape Azure is known or suspected to write, read member by member.
+
+Members are looked up in `properties`, then at top level, ignoring case, by their wire and their Log Analytics names;
+which names these are comes from the column table in `storage/schema.py`. What no column knows is kept in `extra`.
+"""
+
+import json
+import math
+import re
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+
+from ingest.identity import identity_in
+from ingest.rows import ABSENT, ABSENT_GUIDS, GUID_COLUMNS, PLACE, RAW_COLUMNS, TEXT_LIMIT, Row, UnfitError, shown
+from ingest.values import parse_duration, parse_size, parse_time
+from ingest.wire import extra_text
+from storage.schema import CATEGORIES, Column
+
+INTEGER_DIGITS: Final = 18
+"""Longer integers are kept as text, digit by digit: past 64 bits most readers of `extra` would round them."""
+
+RECORD_LIMIT: Final = 1024 * 1024
+"""Bytes of one record; Event Hubs allows a whole message no more. Small values take some 20 times that as objects."""
+
+_CATEGORY_BY_FOLD: Final = {category.casefold(): category for category in CATEGORIES}
+_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_QUOTES: Final = "'\""
+# Azure Monitor puts `_ResourceId` into its tables; query results and some exports drop the underscore.
+_ALIASES: Final = {"resource_id": ("resourceid",)}
+# In a Log Analytics row `TenantId` is the workspace; the caller's tenant, on the wire `tenantId`, is `UserTenantId`.
+_NOT_IN_LOG_ANALYTICS: Final = "tenantid"
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    names = [column.wire or "", column.log_analytics or "", *_ALIASES.get(column.name, ())]
+    return tuple(dict.fromkeys(name.casefold() for name in names))
+
+
+_WIRE_NAMES: Final = tuple((column, _names(column)) for column in RAW_COLUMNS)
+_ROW_NAMES: Final = tuple(
+    (column, tuple(name for name in names if name != _NOT_IN_LOG_ANALYTICS)) for column, names in _WIRE_NAMES
+)
+
+
+class _Members:
+    """The members of one JSON object, found whatever their case; remembers which were used."""
+
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._left = dict(members)
+        self._spellings: dict[str, str] = {}
+        for name in members:
+            self._spellings.setdefault(name.casefold(), name)
+
+    def __contains__(self, folded: str) -> bool:
+        return folded in self._spellings
+
+    def peek(self, folded: str) -> Any:
+        return self._left.get(self._spellings.get(folded, ""))
+
+    def take(self, folded: str) -> None:
+        self._left.pop(self._spellings.get(folded, ""), None)
+
+    def left(self) -> dict[str, Any]:
+        return self._left
+
+
+def read_record(raw: bytes) -> Row | str:
+    """Return one record as a row, or as the name of the counter that it is skipped under.
+
+    Skipped are metrics (`metric`) and records of other categories (`category:<name>`). Raises UnfitError where the
+    record cannot become an event; never anything else, whatever the bytes.
+    """
+    try:
+        return _read(_object(raw))
+    except RecursionError:
+        raise UnfitError("too_deep", "the record nests more levels than can be followed") from None
+
+
+def _read(record: dict[str, Any]) -> Row | str:
+    top = _Members(record)
+    is_row = "time" not in top and ("timegenerated" in top or "_resourceid" in top)
+    category = _category(top)
+    if category not in CATEGORIES:
+        return category
+    inner = _properties(top)
+    values = [_value(column, names, inner, top) for column, names in (_ROW_NAMES if is_row else _WIRE_NAMES)]
+    values[PLACE["category"]] = category
+    _check(values)
+    return (*values, _extra(inner, top))
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    if len(raw) > RECORD_LIMIT:
+        raise UnfitError("record_too_long", f"the record has {len(raw)} bytes, more than {RECORD_LIMIT}")
+    record = _json(raw)
+    if not isinstance(record, dict):
+        raise UnfitError("wrong_type", f"the record is {shown(record)} where an object is expected")
+    if _ESCAPE.search(raw):
+        _refuse_odd_characters(record)
+    return record
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        bad = shown(raw[error.start : error.end])
+        raise UnfitError("invalid_utf8", f"byte {error.start} of the record, {bad}, is not UTF-8") from None
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_int)
+    except json.JSONDecodeError as error:
+        near = shown(text[error.pos : error.pos + 40])
+        raise UnfitError("invalid_json", f"{error.msg} at character {error.pos}, near {near}") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise UnfitError("invalid_json", f"{name} is not a JSON number")
+
+
+def _float(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+def _int(text: str) -> int | str:
+    return int(text) if len(text) <= INTEGER_DIGITS else text
+
+
+def _refuse_odd_characters(record: dict[str, Any]) -> None:
+    """Raise UnfitError for U+0000, which databases refuse, and for half a surrogate pair, which UTF-8 cannot hold."""
+    pending: list[Any] = [record]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending.extend(value.keys())
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+        elif isinstance(value, str):
+            _refuse_odd_text(value)
+
+
+def _refuse_odd_text(text: str) -> None:
+    if "\0" in text:
+        raise UnfitError("null_character", f"text {shown(text)} holds the character U+0000")
+    if _SURROGATE.search(text):
+        raise UnfitError("lone_surrogate", f"text {shown(text)} holds half a surrogate pair")
+
+
+def _category(top: _Members) -> str:
+    """Return the category as the table spells it, or the name of the counter for a record of no interest."""
+    value = top.peek("category") or top.peek("type")
+    if value is None and "metricname" in top:
+        return "metric"
+    if not isinstance(value, str):
+        reason = "missing_member" if value in (None, "") else "wrong_type"
+        raise UnfitError(reason, f"category is {shown(value)} where a text is required")
+    return _CATEGORY_BY_FOLD.get(value.casefold()) or f"category:{shown(value).strip(_QUOTES)}"
+
+
+def _properties(top: _Members) -> _Members:
+    """Return the members of `properties`, which some exporters write as JSON inside a text."""
+    value = top.peek("properties")
+    members = _json_object(value) if isinstance(value, str) else value
+    if isinstance(members, dict):
+        top.take("properties")
+        return _Members(members)
+    return _Members({})
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    if not text.startswith("{"):
+        return None
+    try:
+        value = _json(text.encode())
+    except UnfitError:
+        return None
+    if isinstance(value, dict):
+        _refuse_odd_characters(value)
+        return value
+    return None
+
+
+def _value(column: Column, names: tuple[str, ...], inner: _Members, top: _Members) -> Any:
+    """Return the first present value of a column, as its type; leave for `extra` what cannot be such a value."""
+    absent = ABSENT | ABSENT_GUIDS if column.name in GUID_COLUMNS else ABSENT
+    for members in (inner, top):
+        for name in names:
+            value = members.peek(name)
+            if value is None or (isinstance(value, str) and value in absent):
+                members.take(name)
+                continue
+            return _typed(column, name, value, members)
+    return None
+
+
+def _typed(column: Column, name: str, value: Any, members: _Members) -> Any:
+    if column.type == pa.string():
+        text = _identity(value) if column.name == "identity" else _text(column, value)
+        if column.name != "identity" or not isinstance(value, dict):
+            members.take(name)
+        return text
+    if column.name == "event_time":
+        members.take(name)
+        return _time(value)
+    number = parse_size(value) if column.type == pa.int64() else _duration(value)
+    if number is not None:
+        members.take(name)
+    return number
+
+
+def _text(column: Column, value: Any) -> str:
+    if isinstance(value, dict | list):
+        raise UnfitError("wrong_type", f"{column.wire} is {shown(value)} where a text is expected")
+    text = value if isinstance(value, str) else _number_text(value)
+    if len(text) > TEXT_LIMIT:
+        raise UnfitError(
+            "text_too_long", f"{column.wire} {shown(text)} has {len(text)} characters, more than {TEXT_LIMIT}"
+        )
+    return text
+
+
+def _number_text(value: bool | float) -> str:
+    """Return a JSON number or truth value as text; 200.0 as `200`, so that a status is one text however it is sent."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return msgspec.json.encode(value).decode() if isinstance(value, bool | float) else str(value)
+
+
+_IDENTITY: Final = next(column for column in RAW_COLUMNS if column.name == "identity")
+
+
+def _identity(value: Any) -> str:
+    """Return the principal of an identity given as text, as a claims object, or as such an object in a text.
+
+    An object that names nobody we can recognise is kept as its JSON text: absent would mean anonymous, and it is not.
+    """
+    members = _json_object(value) if isinstance(value, str) else value
+    if isinstance(members, dict):
+        return _text(_IDENTITY, identity_in(members) or extra_text(members))
+    return _text(_IDENTITY, value)
+
+
+def _time(value: Any) -> int:
+    if not isinstance(value, str):
+        raise UnfitError("wrong_type", f"time is {shown(value)} where a text is expected")
+    return parse_time(value)
+
+
+def _duration(value: Any) -> float | None:
+    return parse_duration(str(value)) if isinstance(value, str | float | int) else None
+
+
+def _check(values: list[Any]) -> None:
+    for column, value in zip(RAW_COLUMNS, values, strict=True):
+        if column.required and value is None:
+            raise UnfitError("missing_member", f"{column.wire} is absent, and no event can be without it")
+
+
+def _extra(inner: _Members, top: _Members) -> str | None:
+    left = top.left()
+    if inner.left():
+        left = {**left, "properties": inner.left()}
+    if not left:
+        return None
+    text = extra_text(left)
+    if len(text) > TEXT_LIMIT:
+        raise UnfitError("text_too_long", f"unknown members have {len(text)} characters, more than {TEXT_LIMIT}")
+    return text
