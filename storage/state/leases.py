@@ -5,7 +5,7 @@ Timed by the database's clock, so that processes on machines whose clocks differ
 
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, or_
+from sqlalchemy import Connection, delete, or_, select
 
 from storage.state.dialect import database_time, insert
 from storage.state.tables import leases
@@ -18,14 +18,15 @@ def acquire(connection: Connection, name: str, owner: str, ttl: timedelta) -> bo
     """
     now = database_time(connection)
     statement = insert(connection, leases).values(name=name, owner=owner, until=now + ttl)
-    taken = connection.execute(
+    connection.execute(
         statement.on_conflict_do_update(
             index_elements=["name"],
             set_={"owner": statement.excluded.owner, "until": statement.excluded.until},
             where=or_(leases.c.owner == owner, leases.c.until <= now),
         )
     )
-    return taken.rowcount > 0
+    holder = connection.execute(select(leases.c.owner).where(leases.c.name == name)).scalar_one_or_none()
+    return bool(holder == owner)
 
 
 def release(connection: Connection, name: str, owner: str) -> None:
