@@ -1,13 +1,14 @@
 """From rows of raw columns to the events table: ids, derived columns, Arrow."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from hashlib import blake2b
-from itertools import repeat
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from acrwatch.core.model import Message
 from ingest.address import Address, parse_address
@@ -16,7 +17,7 @@ from ingest.memo import Memo
 from ingest.rows import PLACE, RAW_NAMES
 from ingest.values import Resource, microseconds, operation_of, parse_resource, parse_status
 from ingest.wire import Columns
-from storage.schema import ARROW_SCHEMA
+from storage.schema import ARROW_SCHEMA, UTC_MICROSECONDS
 
 FLUSH_ROWS: Final = 65_536
 """Rows held as Python objects, some 3 KB each, before they become an Arrow table of some 400 bytes each."""
@@ -38,16 +39,17 @@ _ID_COLUMNS: Final = (
     "user_agent",
 )
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
+_RAW_FIELDS: Final = tuple((name, PLACE[name], ARROW_SCHEMA.field(name).type) for name in PLACE if name != "event_time")
 
 
-def event_id(canonical: tuple[Any, ...]) -> bytes:
-    """Return the id of an event: BLAKE2b over its folded resource id and the values of the id columns, in that order.
+def event_ids(canonical: Iterable[tuple[Any, ...]]) -> list[bytes]:
+    """Return the ids of events: BLAKE2b over each one's resource digest and id columns, in that order.
 
     msgpack writes type and length before every value, so no separator inside a text can make two events one. The
     hash must resist collisions on purpose: clients choose tag and user agent, and with MD5 an attacker could prepare
     two requests of one id, of which the second is dropped as a repetition and never judged.
     """
-    return blake2b(_ENCODE(canonical), digest_size=ID_BYTES).digest()
+    return [blake2b(encoded, digest_size=ID_BYTES).digest() for encoded in map(_ENCODE, canonical)]
 
 
 class Derivations:
@@ -58,15 +60,21 @@ class Derivations:
             registry.casefold(): frozenset(name.casefold() for name in names)
             for registry, names in admin_usernames.items()
         }
-        self.resources: Memo[str, Resource] = Memo(parse_resource)
-        self.operations: Memo[str, str] = Memo(operation_of)
-        self.statuses: Memo[str, int | None] = Memo(parse_status)
-        self.addresses: Memo[str, Address] = Memo(parse_address)
-        self.kinds: Memo[tuple[str, str], str] = Memo(self._kind)
+        self.resources: Memo[Resource] = Memo(parse_resource)
+        self.digests: Memo[bytes] = Memo(self._digest)
+        self.addresses: Memo[Address] = Memo(parse_address)
+        self.kinds: Memo[str] = Memo(self._kind)
 
-    def _kind(self, key: tuple[str, str]) -> str:
-        registry, identity = key
+    def _digest(self, resource_id: str) -> bytes:
+        """Return the folded resource id as ID_BYTES: hashed once per registry instead of once per event."""
+        return blake2b(self.resources[resource_id].folded.encode(), digest_size=ID_BYTES).digest()
+
+    def _kind(self, registry_and_identity: str) -> str:
+        registry, _, identity = registry_and_identity.partition(_SEPARATOR)
         return identity_kind(registry, identity or None, self._admins.get(registry, frozenset()))
+
+
+_SEPARATOR: Final = "\0"  # cannot occur: records that hold it are rejected
 
 
 class EventBatch:
@@ -74,7 +82,7 @@ class EventBatch:
 
     def __init__(self, derivations: Derivations, ingested_at: datetime) -> None:
         self._derive = derivations
-        self._ingested_at = microseconds(ingested_at)
+        self._ingested_at = pa.scalar(microseconds(ingested_at), pa.int64()).cast(UTC_MICROSECONDS)
         self._tables: list[pa.Table] = []
         self._clear()
 
@@ -102,50 +110,49 @@ class EventBatch:
         return pa.concat_tables(self._tables) if self._tables else ARROW_SCHEMA.empty_table()
 
     def _flush(self) -> None:
-        raw = {name: self._columns[place] for name, place in PLACE.items()}
-        values: dict[str, Sequence[Any]] = {**raw, **self._derived(raw), **self._positions()}
-        times = pa.array(raw["event_time"], pa.int64()).cast(ARROW_SCHEMA.field("event_time").type)
-        ready = {"event_time": times, "event_date": times.cast(pa.date32())}
-        arrays = [ready[f.name] if f.name in ready else _array(values[f.name], f.type) for f in ARROW_SCHEMA]
-        self._tables.append(pa.Table.from_arrays(arrays, schema=ARROW_SCHEMA))
+        times = pa.array(self._columns[PLACE["event_time"]], pa.int64()).cast(UTC_MICROSECONDS)
+        arrays = {name: pa.array(self._columns[place], kind) for name, place, kind in _RAW_FIELDS}
+        arrays |= {"event_time": times, "event_date": times.cast(pa.date32()), "event_id": self._ids()}
+        arrays |= self._derived(arrays) | self._positions()
+        self._tables.append(pa.Table.from_arrays([arrays[f.name] for f in ARROW_SCHEMA], schema=ARROW_SCHEMA))
         self._clear()
 
-    def _derived(self, raw: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    def _ids(self) -> pa.Array:
+        resources = map(self._derive.digests.__getitem__, self._columns[PLACE["resource_id"]])
+        columns = (self._columns[PLACE[name]] for name in _ID_COLUMNS)
+        return pa.array(event_ids(zip(resources, *columns, strict=True)), pa.binary())
+
+    def _derived(self, raw: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         derive = self._derive
-        folded, registries = zip(*map(derive.resources.__getitem__, raw["resource_id"]), strict=True)
-        statuses = [None if text is None else derive.statuses[text] for text in raw["result_description"]]
-        addresses = [_NO_ADDRESS if text is None else derive.addresses[text] for text in raw["caller_ip_address"]]
-        caller_ips, ip_keys = zip(*addresses, strict=True)
-        identities = [identity or "" for identity in raw["identity"]]
-        canonical = zip(folded, *(raw[name] for name in _ID_COLUMNS), strict=True)
+        registry = _mapped(raw["resource_id"], lambda text: derive.resources[text].registry, pa.string())
+        principal = pc.binary_join_element_wise(registry, pc.fill_null(raw["identity"], ""), _SEPARATOR)
+        status = _mapped(raw["result_description"], parse_status, pa.int16())
         return {
-            "event_id": list(map(event_id, canonical)),
-            "registry": registries,
-            "operation": list(map(derive.operations.__getitem__, raw["operation_name"])),
-            "status_code": statuses,
-            "succeeded": [status is not None and 200 <= status <= 299 for status in statuses],
-            "identity_kind": list(map(derive.kinds.__getitem__, zip(registries, identities, strict=True))),
-            "caller_ip": caller_ips,
-            "ip_key": ip_keys,
-            "ingested_at": [self._ingested_at] * self._rows,
+            "registry": registry,
+            "operation": _mapped(raw["operation_name"], operation_of, pa.string()),
+            "status_code": status,
+            "succeeded": pc.fill_null(pc.and_(pc.greater_equal(status, 200), pc.less(status, 300)), False),
+            "identity_kind": _mapped(principal, derive.kinds.__getitem__, pa.string()),
+            "caller_ip": _mapped(raw["caller_ip_address"], lambda text: derive.addresses[text].text, pa.string()),
+            "ip_key": _mapped(raw["caller_ip_address"], lambda text: derive.addresses[text].key, pa.binary()),
         }
 
-    def _positions(self) -> dict[str, Sequence[Any]]:
-        positions: dict[str, list[Any]] = {name: [] for name in _POSITIONS}
-        for message, count in self._provenance:
-            enqueued = None if message.enqueued_time is None else microseconds(message.enqueued_time)
-            positions["source"].extend(repeat(message.stream, count))
-            positions["partition_id"].extend(repeat(message.partition_id, count))
-            positions["sequence_number"].extend(repeat(message.sequence_number, count))
-            positions["enqueued_time"].extend(repeat(enqueued, count))
-        return dict(positions)
+    def _positions(self) -> dict[str, pa.Array]:
+        """Return the columns that are one value per message, each repeated for the events of its message."""
+        messages, counts = zip(*self._provenance, strict=True)
+        rows = pa.array(np.repeat(np.arange(len(messages)), counts))
+        enqueued = [m.enqueued_time if m.enqueued_time is None else microseconds(m.enqueued_time) for m in messages]
+        columns = {
+            "source": pa.array([m.stream for m in messages], pa.string()),
+            "partition_id": pa.array([m.partition_id for m in messages], pa.string()),
+            "sequence_number": pa.array([m.sequence_number for m in messages], pa.int64()),
+            "enqueued_time": pa.array(enqueued, pa.int64()).cast(UTC_MICROSECONDS),
+        }
+        repeated = {name: column.take(rows) for name, column in columns.items()}
+        return {**repeated, "ingested_at": pa.repeat(self._ingested_at, self._rows)}
 
 
-_POSITIONS: Final = ("source", "partition_id", "sequence_number", "enqueued_time")
-_NO_ADDRESS: Final = Address(None, None)
-
-
-def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_timestamp(kind):
-        return pa.array(values, pa.int64()).cast(kind)
-    return pa.array(values, kind)
+def _mapped(column: pa.Array, derive: Callable[[str], Any], kind: pa.DataType) -> pa.Array:
+    """Return `derive` of each value, null for null; it is called once per distinct value."""
+    encoded = column.dictionary_encode()
+    return pa.array(map(derive, encoded.dictionary.to_pylist()), kind).take(encoded.indices)

@@ -22,7 +22,7 @@ class Salvage:
     def __init__(
         self,
         reader: WireReader,
-        resources: Memo[str, Resource],
+        resources: Memo[Resource],
         horizon: Horizon,
         *,
         events: EventBatch,

@@ -65,13 +65,6 @@ def _offset(text: str, sign: str | None, hours: str, minutes: str) -> int:
     return (int(hours) * 60 + int(minutes)) * 60_000_000 * (-1 if sign == "-" else 1)
 
 
-def parse_second(text: str) -> int:
-    """Return `YYYY-MM-DDTHH:MM:SS`, UTC, as microseconds since 1970; raises UnfitError as `parse_time` does."""
-    if len(text) != 19:
-        raise UnfitError("invalid_time", f"time {shown(text)} is not an RFC 3339 time")
-    return parse_time(text)
-
-
 def parse_duration(text: str) -> float | None:
     """Return a finite number of milliseconds, or None where the text is none."""
     try:
