@@ -66,7 +66,8 @@ def simulate(
     sent = _emit(scenario, hub, eventhub, folder, layout)
     note(f"{sent}. As configuration:")
     for name, ranges in scenario.allowed_ranges().items():
-        note(f"[registries.{name.lower()}]\nallowed_ranges = {json.dumps(ranges)}")
+        note(f"[registries.{name.lower()}]")
+        note(f"allowed_ranges = {json.dumps(ranges)}")
 
 
 def _scenario(options: dict[str, object], now: datetime) -> "Scenario":

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from acrwatch.cli import run
+from storage.state.database import Database
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
@@ -55,3 +56,12 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     root.setLevel(level)
     for name in ("azure", "uamqp", "httpx", "apscheduler"):
         logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """Return the state database that `call` finds when no configuration says otherwise."""
+    found = Database(f"sqlite:///{tmp_path}/data/state.db")
+    found.migrate()
+    yield found
+    found.close()

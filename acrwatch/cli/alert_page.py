@@ -1,0 +1,115 @@
+"""One alert as an analyst reads it at three in the morning: why first, then who and where, the evidence, what to do."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from acrwatch.cli.output import SEVERITY_STYLE, Column, cell, note, render, table
+from acrwatch.cli.times import ago, parsed, utc
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from detections.detection import Metadata
+    from storage.state.alerts import Alert
+
+_EVIDENCE = (
+    Column("TIME", lambda row: utc(parsed(row["event_time"]))),
+    Column("OPERATION", lambda row: row.get("operation", "-")),
+    Column("STATUS", lambda row: str(row.get("status_code", "-"))),
+    Column("REGISTRY", lambda row: row.get("registry", "-")),
+    Column("IDENTITY", lambda row: row.get("identity", "-")),
+    Column("FROM", lambda row: row.get("caller_ip", "-")),
+    Column("IMAGE", lambda row: image(row), wrap=True),
+    Column("CLIENT", lambda row: row.get("user_agent", "-"), wrap=True),
+)
+
+
+def write_alert(alert: "Alert", now: datetime) -> None:
+    """Print the alert; `now` (aware) decides how long ago things were."""
+    from storage.state.alerts import as_json
+
+    document = as_json(alert)
+    rule = _rule(alert.rule)
+    render(
+        cell(alert.reason, "bold"),
+        cell(""),
+        *_headline(document, now),
+        *_section("Who and where", _pairs(document)),
+        *_section(_evidence_heading(document), [table(document["evidence_rows"], _EVIDENCE)]),
+        *_section("What to do", _steps(alert, rule)),
+        *_section(
+            "Before you call it an attack", [cell(f"  - {line}") for line in (rule.falsepositives if rule else ())]
+        ),
+    )
+    if rule is not None and rule.version != alert.rule_version:
+        note("The rule has changed since: this alert was raised by an earlier version of it.")
+
+
+def image(row: Mapping[str, Any]) -> str:
+    """Return `repository:tag`, `repository@digest`, or as much of it as the event says."""
+    repository, tag, digest = row.get("repository"), row.get("tag"), row.get("digest")
+    reference = f"@{tag}" if tag and ":" in tag else f":{tag}" if tag else f"@{digest}" if digest else ""
+    return f"{repository or ''}{reference}" or "-"
+
+
+def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
+    severity = cell(f" {document['severity'].upper()} ", SEVERITY_STYLE.get(document["severity"], ""))
+    closed = f", {document['close_reason']}" if document["close_reason"] else ""
+    yield severity.append(f"  {document['title']} ({document['rule']})", style="none")
+    yield cell(f"Alert {document['id']}, revision {document['revision']}: {document['status']}{closed}")
+    for label, name in (("First seen", "first_seen"), ("Last seen", "last_seen"), ("Raised", "created_at")):
+        moment = parsed(document[name])
+        if moment is not None:
+            yield cell(f"{label:<11}{utc(moment)}, {ago(moment, now)}")
+    yield cell(f"{'Events':<11}{document['count']}")
+    if document["merged_into"]:
+        yield cell(f"It goes on in alert {document['merged_into']}.", "yellow")
+    if document["historical"]:
+        yield cell("Historical: its events came too late to be news, so it was not delivered.", "yellow")
+    if document["changed_after_close"]:
+        yield cell("More events came to light after it was closed.", "yellow")
+
+
+def _section(heading: str, body: "Iterable[RenderableType]") -> "Iterator[RenderableType]":
+    parts = list(body)
+    if parts:
+        yield cell("")
+        yield cell(heading, "bold")
+        yield from parts
+
+
+def _pairs(document: Mapping[str, Any]) -> "Iterator[Text]":
+    for entity in document["entities"]:
+        yield cell(f"  {entity['type']:<11}{entity['value']}")
+
+
+def _evidence_heading(document: Mapping[str, Any]) -> str:
+    shown, count = len(document["evidence_rows"]), document["count"]
+    return "Evidence" if shown >= count else f"Evidence, the first {shown} of {count} events"
+
+
+def _steps(alert: "Alert", rule: "Metadata | None") -> "Iterator[Text]":
+    if rule is None:
+        yield cell(f"  The rule {alert.rule} is not installed any more; its steps went with it.")
+        return
+    for number, step in enumerate(rule.runbook, start=1):
+        yield cell(f"  {number}. {_filled(step, alert.registries)}")
+    yield cell(f"  More about the rule, and what it misses: acrwatch rules show {alert.rule}", "dim")
+
+
+def _filled(step: str, registries: Iterable[str]) -> str:
+    """Put the registry's name into the commands of a step, so that they can be pasted; only where there is just one."""
+    names = list(registries)
+    if len(names) == 1 and re.fullmatch("[a-z0-9]+", names[0]):
+        return step.replace("<registry>", names[0])
+    return step
+
+
+def _rule(slug: str) -> "Metadata | None":
+    from acrwatch.cli.rules import in_use
+
+    found = in_use().get(slug)
+    return found.metadata if found else None

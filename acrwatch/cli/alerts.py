@@ -1,0 +1,111 @@
+"""`acrwatch alerts`: what stands, newest first, and all there is to know about one of them."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from acrwatch.cli.output import (
+    SEVERITY_STYLE,
+    Column,
+    Format,
+    json_option,
+    list_options,
+    note,
+    show_list,
+    within,
+    write_json,
+)
+from acrwatch.cli.session import Session, pass_session
+from acrwatch.cli.times import ago, parsed, utc
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_STATUS_STYLE = {"new": "bold", "closed": "dim"}
+# Events that could not be judged are said for as long as someone on duty would still want to know.
+_UNJUDGED_SPAN = timedelta(hours=24)
+
+
+@click.group()
+def alerts() -> None:
+    """List and read alerts."""
+
+
+@alerts.command("list")
+@click.option("--status", type=click.Choice(["new", "active", "closed"]), help="Only these.")
+@click.option("--rule", metavar="SLUG", help="Only those of this rule.")
+@click.option("--historical", is_flag=True, help="Only those that late events raised, which are never delivered.")
+@click.option("--all", "everything", is_flag=True, help="Historical, merged and withdrawn ones too.")
+@list_options
+@pass_session
+def list_(
+    session: Session,
+    /,
+    status: str | None,
+    rule: str | None,
+    historical: bool,
+    everything: bool,
+    output_format: Format | None,
+    limit: int,
+) -> None:
+    """List alerts, newest first. Historical ones are hidden unless asked for."""
+    from storage.state import alerts as store
+
+    wanted = None if everything else historical
+    with session.database() as database, database.connect() as connection:
+        found = store.find(
+            connection, status=status, rule=rule, historical=wanted, include_withdrawn=everything, limit=limit + 1
+        )
+        hidden = store.count(connection, historical=True) if wanted is False else 0
+        health = _health(session, connection)
+    now = session.clock.now()
+    columns = (
+        Column("TIME", lambda item: utc(parsed(item["created_at"]))),
+        Column("AGE", lambda item: ago(parsed(item["created_at"]) or now, now)),
+        Column("SEVERITY", lambda item: item["severity"], lambda item: SEVERITY_STYLE.get(item["severity"], "")),
+        Column("STATUS", _status, lambda item: _STATUS_STYLE.get(item["status"], "")),
+        Column("RULE", lambda item: item["rule"]),
+        Column("REGISTRIES", lambda item: ", ".join(item["registries"])),
+        Column("ID", lambda item: item["id"]),
+        Column("REASON", lambda item: item["reason"], wrap=True),
+    )
+    shown = within(limit, [store.as_json(alert) for alert in found])
+    show_list(output_format, shown, columns)
+    if not shown:
+        note("No alerts.")
+    if hidden:
+        note(f"{hidden} historical {'alert is' if hidden == 1 else 'alerts are'} hidden; --all shows them.")
+    for line in health:
+        note(line)
+
+
+@alerts.command()
+@click.argument("alert_id", metavar="ID")
+@json_option
+@pass_session
+def show(session: Session, /, alert_id: str, as_json: bool) -> None:
+    """Read one alert: why, who, where, the evidence, and what to do. The beginning of an ID is enough."""
+    from acrwatch.cli.alert_page import write_alert
+    from storage.state import alerts as store
+
+    with session.database() as database, database.connect() as connection:
+        alert = store.get(connection, alert_id)
+        health = _health(session, connection)
+    if as_json:
+        write_json(store.as_json(alert))
+    else:
+        write_alert(alert, session.clock.now())
+    for line in health:
+        note(line)
+
+
+def _status(item: Any) -> str:
+    words = [item["status"], item["close_reason"], "historical" if item["historical"] else None]
+    return ", ".join(word for word in words if word)
+
+
+def _health(session: Session, connection: "Connection") -> list[str]:
+    from acrwatch.cli.health import incident_lines, unjudged_lines
+
+    return [*incident_lines(connection), *unjudged_lines(connection, since=session.clock.now() - _UNJUDGED_SPAN)]

@@ -1,0 +1,122 @@
+"""`acrwatch rules`: reading and checking detections."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from acrwatch.cli.output import (
+    SEVERITY_STYLE,
+    Column,
+    Format,
+    cell,
+    json_option,
+    list_options,
+    note,
+    render,
+    show_list,
+    within,
+    write_json,
+)
+from acrwatch.core.errors import ConfigError, NotFoundError
+
+if TYPE_CHECKING:
+    from detections.detection import Detection, Metadata
+
+_PATHS = click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+
+_COLUMNS = (
+    Column("RULE", lambda rule: rule["slug"]),
+    Column("LEVEL", lambda rule: rule["level"], lambda rule: SEVERITY_STYLE.get(rule["level"], "")),
+    Column("STATUS", lambda rule: rule["status"]),
+    Column("TITLE", lambda rule: rule["title"], wrap=True),
+)
+
+
+@click.group()
+def rules() -> None:
+    """List, read, test and check detection rules."""
+
+
+@rules.command("list")
+@list_options
+def list_(output_format: Format | None, limit: int) -> None:
+    """List the rules in use."""
+    found = [metadata_as_json(rule.metadata) for _, rule in sorted(in_use().items())]
+    show_list(output_format, within(limit, found), _COLUMNS)
+
+
+@rules.command()
+@click.argument("slug")
+@json_option
+def show(slug: str, as_json: bool) -> None:
+    """Read one rule: what it finds, what it misses, what to do."""
+    rule = _known(slug).metadata
+    if as_json:
+        write_json(metadata_as_json(rule))
+        return
+    render(cell(rule.title, "bold"), cell(f"{rule.slug}  {rule.level}  {rule.status}  {rule.id}"), cell(""))
+    render(cell(rule.description.strip()))
+    groups = (f"{', '.join(rule.group_by)}, up to {rule.group_for} apart",)
+    parts = {
+        "What to do": rule.runbook,
+        "False positives": rule.falsepositives,
+        "What it misses": rule.blind_spots,
+        "One alert per": groups,
+        "ATT&CK": rule.tags,
+        "References": rule.references,
+    }
+    for heading, lines in parts.items():
+        if lines:
+            render(cell(""), cell(heading, "bold"), *(cell(f"  - {line}") for line in lines))
+
+
+@rules.command()
+@_PATHS
+@json_option
+@click.pass_context
+def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Check rule files; without PATHS those in use. Ends with 1 if there is a mistake."""
+    from detections.rule import SHIPPED, load_rules
+
+    mistakes: list[str] = []
+    found: Mapping[str, Any] = {}
+    try:
+        found = load_rules(paths or (SHIPPED,))
+    except ConfigError as error:
+        mistakes = [line.strip() for line in error.message.splitlines()[1:]] or [error.message]
+    if as_json:
+        write_json({"ok": not mistakes, "rules": sorted(found), "mistakes": mistakes})
+    for mistake in [] if as_json else mistakes:
+        note(mistake)
+    if not mistakes:
+        note(f"{len(found)} rules are in order.")
+    ctx.exit(1 if mistakes else 0)
+
+
+def metadata_as_json(rule: "Metadata") -> dict[str, Any]:
+    """Return what a rule says of itself, as the API shows it."""
+    names = ("slug", "id", "version", "title", "level", "status", "description", "author", "date", "reason")
+    lists = ("group_by", "tags", "references", "falsepositives", "blind_spots", "runbook")
+    return {
+        **{name: getattr(rule, name) for name in names},
+        **{name: list(getattr(rule, name)) for name in lists},
+        "group_for_seconds": rule.group_for.total_seconds(),
+        "entities": dict(rule.entities),
+        "tests": len(rule.tests),
+    }
+
+
+def _known(slug: str) -> "Detection":
+    found = in_use()
+    if slug not in found:
+        raise NotFoundError(f"there is no rule {slug!r}", remedy=f"Known are {', '.join(sorted(found))}")
+    return found[slug]
+
+
+def in_use() -> "Mapping[str, Detection]":
+    """Return the detections by slug."""
+    from detections.rule import load_rules
+
+    return load_rules()
