@@ -60,7 +60,8 @@ def key_ranges(networks: Collection[IpNetwork]) -> list[tuple[bytes, bytes]]:
     """Return the fewest closed intervals of 16-byte keys that cover these networks; v4 as v4-mapped v6."""
     v4 = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network))
     v6 = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network))
-    return [(ip_key(n.network_address), ip_key(n.broadcast_address)) for n in (*v4, *v6)]
+    collapsed: list[IpNetwork] = [*v4, *v6]
+    return [(ip_key(n.network_address), ip_key(n.broadcast_address)) for n in collapsed]
 
 
 def ip_key(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bytes:

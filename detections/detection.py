@@ -73,11 +73,15 @@ class Detection(Protocol):
         """What the detection says of itself."""
         ...
 
-    def judge(self, events: NewEvents, connection: Connection, /) -> Judgement:
-        """Return what the new events of this slice add, or replace.
+    def observe(self, events: NewEvents, /) -> Any:
+        """Read what the judgement needs of the events; runs outside any transaction, so it may take its time."""
+        ...
 
-        Events are read through `events` only. A detection with a profile reads and writes it through `connection` and
-        touches nothing else there: it is the transaction that also moves the detection's cursor.
+    def judge(self, observed: Any, connection: Connection, /) -> Judgement:
+        """Return what the observed events add, or replace.
+
+        Runs inside the transaction that also moves the detection's cursor. A detection with a profile reads and writes
+        it through `connection` and touches nothing else there; one without ignores it.
         """
         ...
 

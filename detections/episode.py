@@ -21,7 +21,7 @@ class Facts:
     """What a reason sentence is built of.
 
     `totals` are sums, `peaks` maxima, `samples` the first few values of a set in text order, and `notes` facts that a
-    detection states whole (the later judgement replaces the earlier).
+    detection states whole (of two, the earlier episode's stands).
     """
 
     totals: Mapping[str, int] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Facts:
                 k: sorted({*self.samples.get(k, ()), *other.samples.get(k, ())})[:SAMPLES]
                 for k in sorted({*self.samples, *other.samples})
             },
-            {**self.notes, **other.notes},
+            {**other.notes, **self.notes},
         )
 
 

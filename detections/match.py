@@ -10,6 +10,9 @@ from detections.fields import EVIDENCE_FIELDS
 # The columns that a match is built of, beside the group's fields.
 SELECT: Final = "e.event_id, e.event_time, e.late, " + ", ".join(f"e.{name}" for name in EVIDENCE_FIELDS)
 
+# Values an alert keeps a few of, for its sentence and its entities.
+SAMPLED: Final = ("caller_ip", "repository", "registry")
+
 
 def select(group_by: Sequence[str], *more: str) -> str:
     """Return the select list for matches of this grouping; group fields come out as `group_<field>`."""
@@ -35,11 +38,7 @@ def _episode(row: Mapping[str, Any], peak: int | None) -> Episode:
     facts = Facts(
         totals={f"operation.{row['operation']}": 1},
         peaks={} if peak is None else {"peak": peak},
-        samples={
-            name: (str(row[field]),)
-            for name, field in (("addresses", "caller_ip"), ("repositories", "repository"), ("registries", "registry"))
-            if row[field] is not None
-        },
+        samples={name: (str(row[name]),) for name in SAMPLED if row[name] is not None},
     )
     shown = {name: row[name] for name in EVIDENCE_FIELDS if row[name] is not None}
     return of_event(row["event_time"], row["event_id"].hex(), shown, late=row["late"], facts=facts)

@@ -17,6 +17,8 @@ _FACTS: Final = frozenset(
      "repositories", "registries", "history", "account"}
 )  # fmt: skip
 
+_SAMPLES: Final = {"addresses": "caller_ip", "repositories": "repository", "registries": "registry"}
+
 
 def template_mistakes(template: str, group_by: Sequence[str]) -> list[str]:
     """Return the names in a reason template that no alert of this grouping can fill."""
@@ -34,7 +36,7 @@ def reason(metadata: Metadata, group: Group, episode: Episode) -> str:
         "last": moment(episode.last),
         "operations": _operations(facts.totals),
         **facts.peaks,
-        **{name: _listed(found) for name, found in facts.samples.items()},
+        **{name: _listed(facts.samples.get(field, ())) for name, field in _SAMPLES.items()},
         **facts.notes,
         **{name: shorten(readable(name, value)) for name, value in group},
     }
@@ -59,4 +61,4 @@ def _operations(totals: Mapping[str, Any]) -> str:
 
 def _listed(values: Sequence[str]) -> str:
     shown = [shorten(value) for value in values[:3]]
-    return ", ".join(shown) + (" and others" if len(values) > len(shown) else "")
+    return (", ".join(shown) or "-") + (" and others" if len(values) > len(shown) else "")

@@ -26,8 +26,8 @@ class EventRule:
     unjudged: str | None = None
     nearby_where: str | None = None
 
-    def judge(self, events: NewEvents, _connection: Connection, /) -> Judgement:
-        """See Detection.judge."""
+    def observe(self, events: NewEvents, /) -> Judgement:
+        """See Detection.observe."""
         group_by = self.metadata.group_by
         rows = events.new(select(group_by), self.where)
         beside = events.new(select(group_by), self.nearby_where) if self.nearby_where else []
@@ -38,6 +38,10 @@ class EventRule:
             matched=len(rows),
             unjudged=blind,
         )
+
+    def judge(self, observed: Judgement, _connection: Connection, /) -> Judgement:
+        """See Detection.judge; nothing is remembered."""
+        return observed
 
     def nearby(self, events: NewEvents, group: Group, episode: Episode, /) -> Mapping[str, Any]:
         """See Detection.nearby."""

@@ -33,8 +33,8 @@ class ValueCountRule:
     threshold: int
     window: timedelta
 
-    def judge(self, events: NewEvents, _connection: Connection, /) -> Judgement:
-        """See Detection.judge."""
+    def observe(self, events: NewEvents, /) -> Judgement:
+        """See Detection.observe."""
         new: list[Row] = []
         peaks: dict[bytes, int] = {}
         for rows in self._touched_groups(events):
@@ -43,6 +43,10 @@ class ValueCountRule:
             new.extend(row for row in rows if row["event_id"] in now and row["event_id"] not in before)
             peaks.update(now)
         return Judgement(matches=episodes_by_group(new, self.metadata.group_by, peaks), matched=len(new))
+
+    def judge(self, observed: Judgement, _connection: Connection, /) -> Judgement:
+        """See Detection.judge; nothing is remembered."""
+        return observed
 
     def nearby(self, _events: NewEvents, _group: Group, _episode: Episode, /) -> Mapping[str, Any]:
         """Return the rule's threshold and window, for the reason."""

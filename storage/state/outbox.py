@@ -14,7 +14,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, inser
 from acrwatch.core.errors import NotFoundError
 from storage.state.tables import attempts, deliveries
 
+CREATED: Final = "alert.created"
 UPDATED: Final = "alert.updated"
+CLOSED: Final = "alert.closed"
 PENDING, SENT, FOLDED, DEAD = "pending", "sent", "folded", "dead"
 # An alert that a burst extends every few seconds is told to a destination at most this often.
 UPDATE_INTERVAL: Final = timedelta(minutes=5)

@@ -1,0 +1,212 @@
+"""From episodes to alerts: extend, merge, withdraw, and put the notices in the outbox, all in the run's transaction."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from detections.detection import Detection, Group
+from detections.entities import entities_of
+from detections.episode import Episode, cluster, merge_all
+from detections.events import NewEvents
+from detections.reason import reason
+from detections.stored import episode_of, stored_evidence, stored_facts
+from storage.state import alerts, outbox
+from storage.state.alerts import Alert
+
+# A long alert is raised again this often, so that it is not forgotten.
+RAISE_AGAIN: Final = timedelta(hours=24)
+_ENGINE: Final = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """Where notices go: names of destinations, and the prefix of links to alerts."""
+
+    destinations: Sequence[str] = ()
+    public_url: str = ""
+
+
+@dataclass(slots=True)
+class Alerting:
+    """Keeps the alerts of one run of one detection. Counts what it changed."""
+
+    detection: Detection
+    events: NewEvents | None
+    connection: Connection
+    context_version: str
+    publishing: Publishing
+    now: datetime
+    created: int = 0
+    updated: int = 0
+
+    def add(self, group: Group, matches: Sequence[Episode]) -> None:
+        """Add newly matching events of one group to what stands.
+
+        A match joins the alert it lies within `group_for` of; alerts that it bridges become the oldest of them. One at
+        or before the close of an alert that a person closed belongs to that alert; later ones open a new one.
+        """
+        gap = self.detection.metadata.group_for
+        first, last = min(m.first for m in matches), max(m.last for m in matches)
+        held = self._standing(group, since=first - gap, until=last + gap)
+        rest = list(matches)
+        for alert in (alert for alert in held if alert.closed_at is not None):
+            rest = self._absorb(group, alert, rest, [episode_of(alert)])
+        by_episode = [(episode_of(alert), alert) for alert in held if alert.closed_at is None]
+        for chain in cluster([*rest, *(episode for episode, _ in by_episode)], gap):
+            members = [alert for episode, alert in by_episode if any(episode is link for link in chain)]
+            if len(members) < len(chain):
+                self._settle(group, merge_all(chain), members)
+
+    def replace(self, group: Group, episodes: Sequence[Episode]) -> None:
+        """State everything that stands for one group; alerts that nothing supports any more are withdrawn."""
+        gap = self.detection.metadata.group_for
+        held = self._standing(group)
+        rest = list(episodes)
+        for alert in (alert for alert in held if alert.closed_at is not None):
+            rest = self._absorb(group, alert, rest, [])
+        open_alerts = [alert for alert in held if alert.closed_at is None]
+        for chain in cluster(rest, gap):
+            whole = merge_all(chain)
+            members = [alert for alert in open_alerts if whole.near(episode_of(alert), gap)]
+            open_alerts = [alert for alert in open_alerts if alert not in members]
+            self._settle(group, whole, members)
+        for alert in open_alerts:
+            self.close(alert, alerts.SUPERSEDED, {"why": "earlier events that arrived later explain it"})
+
+    def recount(self, group: Group, times: Sequence[datetime]) -> None:
+        """State anew what lies around the alerts of a group near these times."""
+        gap = self.detection.metadata.group_for
+        for alert in self._standing(group, since=min(times) - gap, until=max(times) + gap):
+            self._extend(group, alert, episode_of(alert))
+
+    def _standing(self, group: Group, *, since: datetime | None = None, until: datetime | None = None) -> list[Alert]:
+        slug = self.detection.metadata.slug
+        return alerts.standing(self.connection, slug, group_key(group), since=since, until=until)
+
+    def _absorb(self, group: Group, alert: Alert, matches: list[Episode], base: list[Episode]) -> list[Episode]:
+        """Give a closed alert the matches up to its close that reach it; return the others."""
+        gap = self.detection.metadata.group_for
+        closed_at = alert.closed_at or self.now
+        early = [match for match in matches if match.first <= closed_at]
+        for chain in cluster([*early, episode_of(alert)], gap):
+            joined = [link for link in chain if any(link is match for match in early)]
+            if len(joined) < len(chain) and joined:
+                self._extend(group, alert, merge_all([*base, *joined]))
+                return [match for match in matches if not any(match is link for link in joined)]
+        return matches
+
+    def _settle(self, group: Group, episode: Episode, members: Sequence[Alert]) -> None:
+        """Make one open alert of an episode: the oldest member extended, the others merged into it; or a new one."""
+        if not members:
+            self._create(group, episode)
+            return
+        survivor, *others = sorted(members, key=lambda alert: alert.id)
+        for other in others:
+            self.close(other, alerts.MERGED, {"into": survivor.id}, into=survivor.id)
+        self._extend(group, survivor, episode)
+
+    def _create(self, group: Group, episode: Episode) -> None:
+        metadata = self.detection.metadata
+        alert = Alert(
+            id=alerts.new_id(self.now),
+            rule=metadata.slug,
+            rule_id=metadata.id,
+            title=metadata.title,
+            severity=metadata.level,
+            tags=metadata.tags,
+            group_key=group_key(group),
+            status=alerts.NEW,
+            close_reason=None,
+            merged_into=None,
+            revision=1,
+            created_at=self.now,
+            updated_at=self.now,
+            raised_at=self.now,
+            closed_at=None,
+            changed_after_close=False,
+            **self._content(group, episode),
+        )
+        alerts.insert_alert(self.connection, alert)
+        alerts.record(self.connection, alert.id, "created", {"count": alert.count}, actor=_ENGINE, now=self.now)
+        self.created += 1
+        self._notify(alert, outbox.CREATED)
+
+    def _extend(self, group: Group, alert: Alert, episode: Episode) -> None:
+        content = self._content(group, episode)
+        if all(getattr(alert, name) == value for name, value in content.items()):
+            return
+        again = alert.closed_at is None and self.now - alert.raised_at >= RAISE_AGAIN
+        changed = replace(
+            alert,
+            **content,
+            revision=alert.revision + 1,
+            updated_at=self.now,
+            raised_at=self.now if again else alert.raised_at,
+            changed_after_close=alert.changed_after_close or alert.closed_at is not None,
+        )
+        alerts.save(self.connection, changed)
+        alerts.record(self.connection, alert.id, "extended", {"count": changed.count}, actor=_ENGINE, now=self.now)
+        self.updated += 1
+        woken = alert.historical and not changed.historical
+        self._notify(changed, outbox.CREATED if woken else outbox.UPDATED, raised_again=again)
+
+    def close(self, alert: Alert, why: str, detail: Mapping[str, Any], *, into: str | None = None) -> None:
+        """Close an alert for the engine's own reason, and say so to the destinations."""
+        closed = replace(
+            alert,
+            status=alerts.CLOSED,
+            close_reason=why,
+            merged_into=into,
+            closed_at=self.now,
+            updated_at=self.now,
+            revision=alert.revision + 1,
+        )
+        alerts.save(self.connection, closed)
+        alerts.record(self.connection, alert.id, why, detail, actor=_ENGINE, now=self.now)
+        self.updated += 1
+        self._notify(closed, outbox.CLOSED)
+
+    def _content(self, group: Group, episode: Episode) -> dict[str, Any]:
+        """Return the fields of an alert that follow from its episode, in the form they are stored in."""
+        account = next((row["identity"] for _, row in episode.rows if row.get("identity")), None)
+        around = self.detection.nearby(self.events, group, episode) if self.events is not None else {}
+        notes = {**around, **({"account": account} if account else {})}
+        episode = episode.with_notes(notes)
+        return {
+            "rule_version": self.detection.metadata.version,
+            "context_version": self.context_version,
+            "historical": episode.late,
+            "first_seen": episode.first,
+            "last_seen": episode.last,
+            "count": episode.count,
+            "evidence": [stored_evidence(evidence) for evidence in episode.evidence],
+            "evidence_rows": [[stored_evidence(evidence), dict(row)] for evidence, row in episode.rows],
+            "facts": stored_facts(episode.facts),
+            "entities": entities_of(self.detection.metadata.entities, group, episode),
+            "registries": list(episode.facts.samples.get("registry", ())),
+            "reason": reason(self.detection.metadata, group, episode),
+        }
+
+    def _notify(self, alert: Alert, type: str, *, raised_again: bool = False) -> None:  # noqa: A002
+        if alert.historical or not self.publishing.destinations:
+            return
+        data = alerts.as_json(alert, public_url=self.publishing.public_url)
+        body = {"type": type, "timestamp": data["updated_at"], "data": {**data, "raised_again": raised_again}}
+        outbox.enqueue(
+            self.connection,
+            destinations=self.publishing.destinations,
+            alert_id=alert.id,
+            type=type,
+            revision=alert.revision,
+            body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+            now=self.now,
+        )
+
+
+def group_key(group: Group) -> str:
+    """Return the one spelling of a group that alerts are found by."""
+    return json.dumps(dict(group), sort_keys=True, ensure_ascii=False, separators=(",", ":"))

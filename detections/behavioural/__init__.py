@@ -1,0 +1,19 @@
+"""Detections with a baseline, one module each: `DETECTION` and `CASES` are found here by name, no list is kept."""
+
+import importlib
+import pkgutil
+
+from acrwatch.core.errors import ConfigError
+from detections.detection import Detection
+
+
+def discover() -> dict[str, Detection]:
+    """Return every behavioural detection by slug, afresh. A slug used twice raises ConfigError naming both modules."""
+    found: dict[str, tuple[str, Detection]] = {}
+    for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
+        detection: Detection = importlib.import_module(f"{__name__}.{module}").DETECTION
+        slug = detection.metadata.slug
+        if slug in found:
+            raise ConfigError(f"Detection {slug} is defined in both {found[slug][0]} and {module}")
+        found[slug] = (module, detection)
+    return {slug: detection for slug, (_, detection) in found.items()}

@@ -1,0 +1,174 @@
+"""A detection pass: every detection judges the rows beyond its own cursor, each in a transaction of its own.
+
+What one run changes (alerts, profile, outbox, the run's record) and its cursor move together or not at all, guarded by
+compare-and-swap on the cursor. So a pass may be killed anywhere, repeated, or run twice at once: the result is that of
+running once. A detection that raises leaves nothing behind but the record of its failure.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from acrwatch.core.clock import Clock
+from acrwatch.core.crashpoint import reach
+from acrwatch.core.errors import ConflictError
+from detections import failure
+from detections.alerting import Alerting, Publishing
+from detections.context import Context
+from detections.detection import Detection, Judgement
+from detections.events import NewEvents
+from storage.lake import Lake
+from storage.query import CHUNK_ROWS, Reader, Slice
+from storage.state import contexts, runs
+from storage.state.database import Database
+from storage.state.runs import Cursor, Run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What one pass did, over all detections. `more` says that newer rows wait still."""
+
+    new_events: int = 0
+    created: int = 0
+    updated: int = 0
+    failed: tuple[str, ...] = ()
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Runs detections over a lake and keeps their alerts in a database.
+
+    One engine per thread. Several engines over the same stores are safe; the losers of a race change nothing.
+    """
+
+    lake: Lake
+    database: Database
+    detections: Mapping[str, Detection]
+    context: Context
+    clock: Clock
+    lateness: timedelta = timedelta(hours=24)
+    publishing: Publishing = field(default_factory=Publishing)
+    chunk_rows: int = CHUNK_ROWS
+
+    def run_pass(self) -> Passed:
+        """Let every detection judge its next slice of new rows."""
+        with Reader(self.lake.snapshot()) as reader:
+            cursors = self._cursors(reader)
+            outcomes = [self._run(reader, self.detections[slug], cursors[slug]) for slug in self.detections]
+        return Passed(
+            max((outcome.new_events for outcome in outcomes), default=0),
+            sum(outcome.created for outcome in outcomes),
+            sum(outcome.updated for outcome in outcomes),
+            tuple(slug for outcome in outcomes for slug in outcome.failed),
+            any(outcome.more for outcome in outcomes),
+        )
+
+    def run_until_done(self) -> Passed:
+        """Run passes until no new row is left; failed detections are tried once."""
+        total = Passed(more=True)
+        while total.more:
+            step = self.run_pass()
+            total = Passed(
+                total.new_events + step.new_events,
+                total.created + step.created,
+                total.updated + step.updated,
+                tuple(sorted({*total.failed, *step.failed})),
+                step.more and not step.failed,
+            )
+        return total
+
+    def _cursors(self, reader: Reader) -> Mapping[str, Cursor]:
+        with self.database.connect() as connection:
+            cursors = runs.load(connection)
+        if self.detections.keys() <= cursors.keys():
+            return cursors
+        versions = {slug: detection.metadata.version for slug, detection in self.detections.items()}
+        with self.database.begin() as connection:
+            added = runs.start(connection, versions, reader.head, now=self.clock.now())
+            for slug, cursor in added.items():
+                self._learn(reader, self.detections[slug], cursor, connection)
+            return runs.load(connection)
+
+    def _learn(self, reader: Reader, detection: Detection, head: Cursor, connection: Connection) -> None:
+        """Let a detection that begins at the head build its profile from what lies before; it reports nothing."""
+        past = Slice({}, head.positions, reader.snapshot.files, None, 0, more=False)
+        events = NewEvents(reader, past, self.context, lateness=self.lateness)
+        detection.judge(detection.observe(events), connection)
+
+    def _run(self, reader: Reader, detection: Detection, cursor: Cursor) -> Passed:
+        slug, started = detection.metadata.slug, self.clock.now()
+        rows = 0
+        try:
+            part = reader.slice_after(cursor.positions, cursor.hint, chunk_rows=self.chunk_rows)
+            rows = part.rows
+            if not rows:
+                return Passed()
+            return self._judge(reader, detection, cursor, part, started)
+        except ConflictError as error:
+            log.info("%s", error)
+            return Passed(more=True)
+        except Exception as error:  # the rule loop: whatever a detection raises is a failed run
+            log.exception("detection %s failed", slug)
+            self._record_failure(detection, started, rows, error)
+            return Passed(failed=(slug,))
+
+    def _judge(self, reader: Reader, detection: Detection, cursor: Cursor, part: Slice, started: datetime) -> Passed:
+        metadata = detection.metadata
+        events = NewEvents(reader, part, self.context, lateness=self.lateness)
+        observed = detection.observe(events)
+        reach("pass.observed")
+        with self.database.begin() as connection:
+            now = self.clock.now()
+            runs.advance(connection, cursor, part.upto, part.hint, version=metadata.version, now=now)
+            judgement = detection.judge(observed, connection)
+            context_version = contexts.remember(connection, self.context.document(), self.context.version(), now=now)
+            alerting = Alerting(detection, events, connection, context_version, self.publishing, now)
+            _publish(alerting, judgement)
+            runs.record(
+                connection,
+                Run(
+                    detection=metadata.slug,
+                    rule_version=metadata.version,
+                    started_at=started,
+                    finished_at=now,
+                    outcome=runs.SUCCEEDED,
+                    new_events=part.rows,
+                    matched=judgement.matched,
+                    unjudged=judgement.unjudged,
+                    alerts_created=alerting.created,
+                    alerts_updated=alerting.updated,
+                ),
+            )
+            failure.recovered(connection, metadata.slug, self.publishing, now=now)
+            reach("pass.before_commit")
+        reach("pass.committed")
+        return Passed(part.rows, alerting.created, alerting.updated, (), part.more)
+
+    def _record_failure(self, detection: Detection, started: datetime, rows: int, error: Exception) -> None:
+        """Make a failed run visible: its record, an incident and an alert, until a run succeeds."""
+        metadata, now = detection.metadata, self.clock.now()
+        message = f"{type(error).__name__}: {error}"[:2000]
+        with self.database.begin() as connection:
+            runs.record(
+                connection,
+                Run(metadata.slug, metadata.version, started, now, runs.FAILED, rows, error=message),
+            )
+            failure.raised(connection, detection, message, self.publishing, now=now)
+
+
+def _publish(alerting: Alerting, judgement: Judgement) -> None:
+    for group in sorted(judgement.matches, key=str):
+        alerting.add(group, judgement.matches[group])
+    for group in sorted(judgement.replaced, key=str):
+        alerting.replace(group, judgement.replaced[group])
+    beside: dict[object, list[datetime]] = {}
+    for group, time in judgement.touched:
+        beside.setdefault(group, []).append(time)
+    for group in sorted({group for group, _ in judgement.touched} - judgement.matches.keys(), key=str):
+        alerting.recount(group, beside[group])

@@ -1,0 +1,83 @@
+"""The alert about ourselves: a detection that raises is never taken for one that found nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from detections.alerting import Alerting, Publishing, group_key
+from detections.detection import Detection, Group, Judgement, Metadata
+from detections.episode import Episode
+from detections.events import NewEvents
+from storage.state import alerts, incidents
+
+SLUG: Final = "detection-failed"
+
+_METADATA: Final = Metadata(
+    slug=SLUG,
+    id="5a0f5f0e-0c36-4a6b-9a54-1d0f6c5f2e55",
+    version="1",
+    title="A detection fails",
+    description="A detection raised an error; events wait unjudged by it until a run succeeds.",
+    level="high",
+    status="stable",
+    author="acrwatch",
+    date="2026-11-22",
+    group_by=("detection",),
+    group_for=timedelta(days=3650),
+    entities={"detection": "detection"},
+    reason="Detection {detection} has failed {count} times since {first}, so its part of the events is not judged.",
+    runbook=("Read the error: acrwatch rules list.", "It is tried again with every pass, from where it stood."),
+    blind_spots=("A detection that wrongly finds nothing does not fail.",),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _SelfWatch:
+    metadata: Metadata = _METADATA
+
+    def observe(self, _events: NewEvents, /) -> Judgement:
+        return Judgement()
+
+    def judge(self, observed: Judgement, _connection: Connection, /) -> Judgement:
+        return observed
+
+    def nearby(self, _events: NewEvents, _group: Group, _episode: Episode, /) -> Mapping[str, Any]:
+        return {}
+
+
+def raised(
+    connection: Connection, detection: Detection, message: str, publishing: Publishing, *, now: datetime
+) -> None:
+    """Open, or extend, the incident and the alert about a failing detection."""
+    slug = detection.metadata.slug
+    incidents.open(
+        connection,
+        _incident(slug),
+        kind="failed_detection",
+        message=f"Detection {slug} fails, so its part of the events is not judged: {message}",
+        remedy=f"Run acrwatch rules test {slug}; it is tried again with every pass, from where it stood",
+        now=now,
+    )
+    episode = Episode(now, now, 1, late=False, evidence=(), rows=())
+    _alerting(connection, publishing, now).add((("detection", slug),), [episode])
+
+
+def recovered(connection: Connection, slug: str, publishing: Publishing, *, now: datetime) -> None:
+    """Resolve the incident and close the alert, where there are any."""
+    if not incidents.resolve(connection, _incident(slug), now=now):
+        return
+    alerting = _alerting(connection, publishing, now)
+    for alert in alerts.standing(connection, SLUG, group_key((("detection", slug),))):
+        if alert.closed_at is None:
+            alerting.close(alert, alerts.RECOVERED, {"why": "a run succeeded"})
+
+
+def _incident(slug: str) -> str:
+    return f"failed_detection/{slug}"
+
+
+def _alerting(connection: Connection, publishing: Publishing, now: datetime) -> Alerting:
+    return Alerting(_SelfWatch(), None, connection, "", publishing, now)

@@ -1,0 +1,186 @@
+"""Alerts: what stands, what it rests on, and who changed it when."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+
+from acrwatch.core.errors import NotFoundError
+from storage.state.tables import alert_history, alerts
+
+NEW: Final = "new"
+ACTIVE: Final = "active"
+CLOSED: Final = "closed"
+
+# Why the engine closes an alert; any other close reason is a person's verdict.
+MERGED: Final = "merged"
+SUPERSEDED: Final = "superseded"
+RECOVERED: Final = "recovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert. Times are aware UTC; `evidence` is [[ISO time, event id in hex], ...], earliest first and capped."""
+
+    id: str
+    rule: str
+    rule_id: str
+    rule_version: str
+    context_version: str | None
+    title: str
+    severity: str
+    tags: Sequence[str]
+    group_key: str
+    entities: Sequence[Mapping[str, str]]
+    registries: Sequence[str]
+    status: str
+    close_reason: str | None
+    merged_into: str | None
+    historical: bool
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+    evidence: Sequence[Sequence[str]]
+    evidence_rows: Sequence[Any]
+    facts: Mapping[str, Any]
+    reason: str
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    raised_at: datetime
+    closed_at: datetime | None
+    changed_after_close: bool
+
+    @property
+    def standing(self) -> bool:
+        """Whether it is the engine's present word on its events, open or closed by a person."""
+        return self.close_reason not in (MERGED, SUPERSEDED)
+
+
+_COLUMNS: Final = [alerts.c[field.name] for field in fields(Alert)]
+
+
+def new_id(now: datetime) -> str:
+    """Return an alert id: milliseconds since 1970 and 32 random bits, in hex, so that ids sort by age."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(4)}"
+
+
+def insert_alert(connection: Connection, alert: Alert) -> None:
+    """Store a new alert."""
+    connection.execute(insert(alerts).values(**_row(alert)))
+
+
+def save(connection: Connection, alert: Alert) -> None:
+    """Replace the stored alert of the same id."""
+    connection.execute(update(alerts).where(alerts.c.id == alert.id).values(**_row(alert)))
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(alert).items()}
+
+
+def record(
+    connection: Connection, alert_id: str, change: str, detail: Mapping[str, Any], *, actor: str, now: datetime
+) -> None:
+    """Add one line to an alert's history. History is never rewritten."""
+    connection.execute(
+        insert(alert_history).values(alert_id=alert_id, at=now, actor=actor, change=change, detail=dict(detail))
+    )
+
+
+def history(connection: Connection, alert_id: str) -> list[dict[str, Any]]:
+    """Return an alert's history, oldest first: at, actor, change, detail."""
+    rows = connection.execute(
+        select(alert_history).where(alert_history.c.alert_id == alert_id).order_by(alert_history.c.id)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def standing(
+    connection: Connection, rule: str, group_key: str, *, since: datetime | None = None, until: datetime | None = None
+) -> list[Alert]:
+    """Return the standing alerts of one rule and group whose interval touches [since, until], oldest id first."""
+    conditions: list[ColumnElement[bool]] = [alerts.c.rule == rule, alerts.c.group_key == group_key, _is_standing()]
+    if since is not None:
+        conditions.append(alerts.c.last_seen >= since)
+    if until is not None:
+        conditions.append(alerts.c.first_seen <= until)
+    return _read(connection, *conditions)
+
+
+def closed_by_people(connection: Connection, rule: str, group_key_prefix: str) -> list[Alert]:
+    """Return the alerts of a rule that a person closed, by how their group begins."""
+    begins = alerts.c.group_key.startswith(group_key_prefix, autoescape=True)
+    return _read(connection, alerts.c.rule == rule, begins, alerts.c.closed_at.is_not(None), _is_standing())
+
+
+def find(
+    connection: Connection,
+    *,
+    status: str | None = None,
+    rule: str | None = None,
+    historical: bool | None = None,
+    include_withdrawn: bool = False,
+    limit: int | None = None,
+) -> list[Alert]:
+    """Return alerts, newest first. Merged and superseded ones only when asked for."""
+    conditions: list[ColumnElement[bool]] = [] if include_withdrawn else [_is_standing()]
+    for column, wanted in ((alerts.c.status, status), (alerts.c.rule, rule), (alerts.c.historical, historical)):
+        if wanted is not None:
+            conditions.append(column == wanted)
+    query = select(*_COLUMNS).where(*conditions).order_by(alerts.c.created_at.desc(), alerts.c.id.desc()).limit(limit)
+    return [Alert(**row) for row in connection.execute(query).mappings()]
+
+
+def count(connection: Connection, *, historical: bool | None = None) -> int:
+    """Return how many alerts stand."""
+    conditions = [_is_standing()] + ([] if historical is None else [alerts.c.historical == historical])
+    return connection.execute(select(func.count()).select_from(alerts).where(*conditions)).scalar_one()
+
+
+def get(connection: Connection, alert_id: str) -> Alert:
+    """Return one alert by id or by an unambiguous beginning of it. Raises NotFoundError."""
+    found = _read(connection, alerts.c.id.startswith(alert_id, autoescape=True))
+    if len(found) != 1:
+        count = "no" if not found else f"{len(found)}"
+        raise NotFoundError(f"{count} alerts have an id that begins with {alert_id!r}", remedy="acrwatch alerts list")
+    return found[0]
+
+
+def _is_standing() -> ColumnElement[bool]:
+    return func.coalesce(alerts.c.close_reason, "").not_in([MERGED, SUPERSEDED])
+
+
+def _read(connection: Connection, *conditions: ColumnElement[bool]) -> list[Alert]:
+    rows = connection.execute(select(*_COLUMNS).where(*conditions).order_by(alerts.c.id))
+    return [Alert(**row) for row in rows.mappings()]
+
+
+def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
+    """Return the alert as webhooks, the CLI and the API give it; times are ISO 8601 in UTC.
+
+    `evidence` lists the ids of the earliest matching events; `evidence_truncated` says that `count` is larger.
+    """
+    times = ("first_seen", "last_seen", "created_at", "updated_at", "closed_at")
+    plain = {name: _iso(getattr(alert, name)) for name in times}
+    kept = ("id", "rule", "rule_id", "rule_version", "context_version", "title", "severity", "status", "reason")
+    more = ("historical", "entities", "registries", "count", "tags", "revision", "close_reason", "merged_into")
+    return {
+        **{name: getattr(alert, name) for name in kept},
+        "url": f"{public_url.rstrip('/')}/alerts/{alert.id}",
+        **{name: getattr(alert, name) for name in more},
+        **plain,
+        "changed_after_close": alert.changed_after_close,
+        "evidence": [event_id for _, event_id in alert.evidence],
+        "evidence_truncated": alert.count > len(alert.evidence),
+        "evidence_rows": [
+            {"event_time": time, "event_id": event_id, **row} for (time, event_id), row in alert.evidence_rows
+        ],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
