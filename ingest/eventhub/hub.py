@@ -26,7 +26,7 @@ _processor_log: Final = logging.getLogger("azure.eventhub.aio._eventprocessor")
 IDLE_SECONDS: Final = 30
 # The client opens a refused link again and again with no pause and no word. Two things give it away: heartbeats stay
 # out where a round is shorter than their interval, and come from another task where it is longer.
-SILENCE_SECONDS: Final = 5.0
+SILENT_BEATS: Final = 5
 CALL_SECONDS: Final = 20.0
 MAX_BATCH: Final = 300
 _REFUSALS: Final = ("AuthenticationError", "ClientAuthenticationError", "CredentialUnavailableError")
@@ -86,7 +86,7 @@ class Hub:
         `start` is exclusive: an offset, a sequence number or a time; "-1" is the beginning. What `deliver` raises
         comes out unchanged; a lost or refused link as AuthError, NotFoundError or RemoteUnreachableError.
         """
-        link = _Link(deliver)
+        link = _Link(deliver, self._address, SILENT_BEATS * self._heartbeat)
         task = asyncio.create_task(
             self._client.receive_batch(
                 link.on_batch,
@@ -154,8 +154,10 @@ class Stopped(Exception):  # noqa: N818 - no error: how `deliver` says that read
 class _Link:
     """The callbacks of one `receive_batch` and what they have seen."""
 
-    def __init__(self, deliver: Deliver) -> None:
+    def __init__(self, deliver: Deliver, address: Address, silence: float) -> None:
         self._deliver = deliver
+        self._address = address
+        self._silence = silence
         self._failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._closed = asyncio.Event()
         self._beat = time.monotonic()
@@ -164,7 +166,7 @@ class _Link:
 
     async def on_batch(self, _context: object, events: Sequence[Any]) -> None:
         if self._receiver not in (None, asyncio.current_task()):
-            raise _refused()
+            raise _refused(self._address)
         self._receiver = asyncio.current_task()
         self._busy = True
         try:
@@ -185,9 +187,9 @@ class _Link:
         either: list[asyncio.Future[Any]] = [self._failed, task]
         while not self._failed.done():
             await asyncio.wait(either, timeout=1, return_when=asyncio.FIRST_COMPLETED)
-            silent = not self._busy and time.monotonic() - self._beat > SILENCE_SECONDS
+            silent = not self._busy and time.monotonic() - self._beat > self._silence
             if not self._failed.done() and (task.done() or silent):
-                return _refused()
+                return _refused(self._address)
         return self._failed.result()
 
     async def end(self, task: "asyncio.Task[None]") -> None:
@@ -200,10 +202,11 @@ class _Link:
         await asyncio.wait({task}, timeout=5)
 
 
-def _refused() -> AcrWatchError:
+def _refused(address: Address) -> AcrWatchError:
     return RemoteUnreachableError(
-        "the event hub answers, but does not let us receive",
-        remedy="Check that the consumer group exists and has fewer than 5 readers, and that the key or role may listen",
+        f"event hub {address.eventhub!r} at {address.namespace} answers, but opens no receiver",
+        remedy=f"Check that the consumer group {address.consumer_group!r} exists and has fewer than 5 readers, and "
+        "that the key or role may listen",
     )
 
 

@@ -1,5 +1,6 @@
 """Messages from an Azure event hub, all partitions, from the positions stored in the lake."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -14,6 +15,8 @@ from ingest.eventhub.positions import reset as open_epoch
 from ingest.notices import Notices
 from ingest.opening import Opening
 from storage.state import positions
+
+log = logging.getLogger(__name__)
 
 TYPE: Final = "eventhub"
 
@@ -100,7 +103,10 @@ class EventHubSource:
         if self._reader is not None:
             self._reader.stop()
             self._reader = None
-        self._notices.flush()
+        try:
+            self._notices.flush()
+        except AcrWatchError as error:
+            log.warning("%s: incidents wait for the next start: %s", self.name, error)
 
     def _stored(self, hints: Mapping[str, positions.Position], partition: str) -> Stored:
         return stored(self._opening.lake, hints, self._address, partition)

@@ -1,0 +1,117 @@
+"""Cuts a stream of bytes into records, each as one line, without ever holding more than one record.
+
+Two ways: by lines, where the first line is a whole JSON value (JSON Lines, as Azure Monitor archives write it);
+else by brackets.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from ingest.files.brackets import BracketScanner
+from ingest.files.inflate import BrokenContentError
+from ingest.files.piece import KEPT, MAX_RECORD, SPACE, Piece, record, too_long
+
+PEEK: Final = 64 * 1024
+_JSON: Final = msgspec.json.Decoder(msgspec.Raw)
+
+
+def pieces(blocks: Iterable[bytes]) -> Iterator[Piece]:
+    """Yield the records of a file. A break in it becomes the last piece; what stood before it is kept.
+
+    Raises OSError as reading does, after what was read before.
+    """
+    source = _Source(iter(blocks))
+    yield from _lines(source) if _is_lines(source.head) else _elements(source)
+    if source.broken is not None:
+        left = source.unfinished
+        yield Piece(left[:KEPT], len(left), source.broken.reason, source.broken.detail)
+
+
+class _Source:
+    """Blocks whose end may be a break: then `broken` says so, and `unfinished` holds what belongs to no record."""
+
+    def __init__(self, stream: Iterator[bytes]) -> None:
+        self.broken: BrokenContentError | None = None
+        self.unfinished = b""
+        self._stream = self._guarded(stream)
+        head = bytearray()
+        for block in self._stream:
+            head += block
+            if len(head) >= PEEK:
+                break
+        self.head = bytes(head)
+
+    def blocks(self) -> Iterator[bytes]:
+        yield self.head
+        yield from self._stream
+
+    def end(self, unfinished: bytes) -> Iterator[Piece]:
+        """Deal with what stands after the last whole record."""
+        unfinished = unfinished.strip(SPACE)
+        if unfinished and (self.broken is None or is_json(unfinished)):
+            yield record(unfinished)
+        else:
+            self.unfinished = unfinished
+
+    def _guarded(self, stream: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from stream
+        except BrokenContentError as error:
+            self.broken = error
+
+
+def is_json(text: bytes) -> bool:
+    """Return whether this is one whole JSON value."""
+    try:
+        _JSON.decode(text)
+    except (ValueError, RecursionError):  # msgspec.DecodeError and UnicodeDecodeError are ValueErrors
+        return False
+    return True
+
+
+def _is_lines(head: bytes) -> bool:
+    """Return whether this looks like JSON Lines.
+
+    A damaged first line does, too: it breaks off inside a value, while the first line of a laid-out document ends
+    between tokens.
+    """
+    line, end, _ = head.lstrip(SPACE).partition(b"\n")
+    line = line.rstrip(SPACE)
+    if not end:
+        return False
+    return is_json(line) or not (line.startswith(b"[") or line.endswith((b"{", b"[", b",", b":")))
+
+
+def _elements(source: _Source) -> Iterator[Piece]:
+    scanner = BracketScanner()
+    for block in source.blocks():
+        yield from scanner.feed(block)
+    if scanner.overlong:
+        yield too_long(scanner.rest(), scanner.overlong)
+    else:
+        yield from source.end(scanner.rest())
+
+
+def _lines(source: _Source) -> Iterator[Piece]:
+    waiting = bytearray()  # the beginning of a line, or of one that is too long
+    length = 0
+    for block in source.blocks():
+        *ended, rest = block.split(b"\n")
+        for line in ended:
+            whole, size = bytes(waiting) + line, length + len(line)
+            waiting.clear()
+            length = 0
+            if size > MAX_RECORD:
+                yield too_long(whole, size)
+            elif whole := whole.strip(SPACE):
+                yield Piece(whole, len(whole))
+        length += len(rest)
+        waiting += rest
+        if length > MAX_RECORD:
+            del waiting[KEPT:]
+    if length > MAX_RECORD:
+        yield too_long(bytes(waiting), length)
+    else:
+        yield from source.end(bytes(waiting))

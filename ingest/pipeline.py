@@ -1,0 +1,252 @@
+"""The only place that knows the order in which what arrives becomes durable."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol
+
+import pyarrow as pa
+
+from acrwatch.core.clock import Clock
+from acrwatch.core.crashpoint import reach
+from acrwatch.core.errors import AcrWatchError
+from acrwatch.core.model import Message
+from ingest.backoff import Backoff
+from ingest.normalise import Normaliser
+from ingest.sources import Source
+from ingest.unreadable import Unreadable
+from storage.lake import Commit
+from storage.state import counts, incidents, positions, rejects
+from storage.state.database import Database
+
+log = logging.getLogger(__name__)
+
+# What is stored at once even before the interval is over: it bounds memory and the size of a commit.
+MAX_MESSAGES: Final = 20_000
+MAX_BYTES: Final = 32 * 1024 * 1024
+POLL_SECONDS: Final = 0.5  # how soon a stop is noticed
+
+
+class Store(Protocol):
+    """The part of the lake that the pipeline writes."""
+
+    def commit(self, rows: pa.Table, positions: Mapping[str, int]) -> Commit:
+        """Make rows and positions visible together, each event once. Raises StoreError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the messages of a run. `events` are new rows; `redelivered` rows of messages stored before."""
+
+    messages: int = 0
+    events: int = 0
+    duplicates: int = 0
+    redelivered: int = 0
+    rejects: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.messages + other.messages,
+            self.events + other.events,
+            self.duplicates + other.duplicates,
+            self.redelivered + other.redelivered,
+            self.rejects + other.rejects,
+            dict(Counter(self.skipped) + Counter(other.skipped)),
+        )
+
+
+class Pipeline:
+    """Takes messages from one source to the store. Belongs to one thread."""
+
+    def __init__(
+        self,
+        source: Source,
+        normaliser: Normaliser,
+        lake: Store,
+        database: Database,
+        clock: Clock,
+        commit_interval: timedelta = timedelta(seconds=5),
+        on_commit: Callable[[], object] = lambda: None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """`on_commit` is called after every commit that brought new events; it must return at once."""
+        self._source = source
+        self._normaliser = normaliser
+        self._lake = lake
+        self._database = database
+        self._clock = clock
+        self._interval = commit_interval.total_seconds()
+        self._on_commit = on_commit
+        self._backoff = backoff or Backoff(1, 60)
+        self._pending: list[Message] = []
+        self._pending_bytes = 0
+        self._since = 0.0
+        self._storing = False
+        self._well: set[str] = set()  # incident keys known to be resolved
+        self.counts = Counts()
+
+    def run(self, stop: threading.Event) -> None:
+        """Store whatever comes until `stop` is set; a commit in flight, and what was already taken, are finished.
+
+        Returns only then: whatever goes wrong is an incident, and is tried again after 1 to 60 seconds.
+        """
+        started = False
+        try:
+            while not stop.is_set():
+                try:
+                    if not started:
+                        self._source.start()
+                        started = True
+                    self._collect(stop, until_caught_up=False)
+                    self._store_pending()
+                except Exception as error:  # noqa: BLE001 - the source-read loop: a source that fails must not end the others
+                    self._report(error)
+                    if not self._storing:
+                        self._source.stop()
+                        started = False
+                    stop.wait(self._backoff.wait())
+            self._store_last()
+        finally:
+            self._source.stop()
+
+    def run_once(self, stop: threading.Event | None = None) -> Counts:
+        """Store everything the source has now, and return what became of it.
+
+        Raises what the source or the store raises; what was stored until then stays, and the rest comes again.
+        """
+        stop = stop or threading.Event()
+        self._source.start()
+        try:
+            while not stop.is_set():
+                self._collect(stop, until_caught_up=True)
+                self._store_pending()
+                if self._source.caught_up():
+                    break
+        finally:
+            self._source.stop()
+        return self.counts
+
+    def store(self, messages: Sequence[Message]) -> Counts:
+        """Make messages durable, in an order in which a crash at any point loses and doubles nothing.
+
+        Raises StoreError; the same messages may be passed again.
+        """
+        now = self._clock.now()
+        # 1. Decode. Nothing is written yet.
+        unreadable = [message.as_reject() for message in messages if isinstance(message, Unreadable)]
+        readable = [message for message in messages if not isinstance(message, Unreadable)]
+        normalised = self._normaliser.batch(readable, now=now)
+        found = [*unreadable, *normalised.rejects]
+        # 2. Rejects, keyed by position: before the position moves past them, or a crash in between would lose them.
+        if found:
+            with self._database.begin() as connection:
+                rejects.store(connection, found, now=now)
+        reach("ingest.rejects_stored")
+        # 3. Rows and positions in one commit; a message without rows moves its position, too.
+        reached = last_positions(messages)
+        commit = self._lake.commit(
+            normalised.events, {stream: message.sequence_number for stream, message in reached.items()}
+        )
+        reach("ingest.committed")
+        # 4. What only informs: counts, and hints where to start reading.
+        skipped = {**normalised.skipped, **({"duplicates": commit.duplicates} if commit.duplicates else {})}
+        with self._database.begin() as connection:
+            counts.add(connection, now.date(), skipped)
+            positions.remember(connection, _hints(reached), now=now)
+        reach("ingest.hints_stored")
+        # 5. The source may forget the messages, and write its own ledger.
+        self._source.stored(messages)
+        reach("ingest.source_told")
+        # 6. Wake whoever waits for events.
+        if commit.rows:
+            self._on_commit()
+        return Counts(
+            len(messages), commit.rows, commit.duplicates, commit.redelivered, len(found), dict(normalised.skipped)
+        )
+
+    def _collect(self, stop: threading.Event, *, until_caught_up: bool) -> None:
+        """Poll until a commit is due. Messages taken before an error stay pending."""
+        self._storing = False
+        while not stop.is_set() and len(self._pending) < MAX_MESSAGES and self._pending_bytes < MAX_BYTES:
+            wait = self._since + self._interval - time.monotonic() if self._pending else POLL_SECONDS
+            if wait <= 0:
+                return
+            arrived = self._source.poll(min(wait, POLL_SECONDS))
+            if arrived or self._source.caught_up():
+                self._resolve(self._source_key)
+            if arrived:
+                self._since = self._since if self._pending else time.monotonic()
+                self._pending += arrived
+                self._pending_bytes += sum(len(message.body) for message in arrived)
+            elif not self._pending or (until_caught_up and self._source.caught_up()):
+                return
+
+    def _store_pending(self) -> None:
+        if not self._pending:
+            return
+        self._storing = True
+        self.counts += self.store(self._pending)
+        self._storing = False
+        self._pending, self._pending_bytes = [], 0
+        self._backoff.reset()
+        self._resolve(self._store_key)
+
+    def _store_last(self) -> None:
+        try:
+            self._store_pending()
+        except AcrWatchError as error:
+            log.warning("%s: %d messages will be read again: %s", self._source.name, len(self._pending), error)
+
+    @property
+    def _source_key(self) -> str:
+        return f"source_down/{self._source.name}"
+
+    @property
+    def _store_key(self) -> str:
+        return f"store_failed/{self._source.name}"
+
+    def _report(self, error: Exception) -> None:
+        """Log and record what went wrong; where it cannot be recorded, the log is all there is."""
+        if isinstance(error, AcrWatchError):
+            log.error("%s: %s", self._source.name, error)
+            message, remedy = error.message, error.remedy
+        else:
+            log.error("%s: unexpected error", self._source.name, exc_info=error)
+            message, remedy = f"unexpected error: {error!r}", "Report it, with the log; acrwatch tries again"
+        key, kind = (self._store_key, "store_failed") if self._storing else (self._source_key, "source_down")
+        self._well.discard(key)
+        try:
+            with self._database.begin() as connection:
+                incidents.open(connection, key, kind=kind, message=message, remedy=remedy, now=self._clock.now())
+        except AcrWatchError as refused:
+            log.error("%s: cannot record the incident: %s", self._source.name, refused)
+
+    def _resolve(self, key: str) -> None:
+        if key not in self._well:
+            with self._database.begin() as connection:
+                incidents.resolve(connection, key, now=self._clock.now())
+            self._well.add(key)
+
+
+def last_positions(messages: Sequence[Message]) -> dict[str, Message]:
+    """Return the furthest message of each stream whose position is stored: those of an event hub's partitions."""
+    reached: dict[str, Message] = {}
+    for message in messages:
+        held = reached.get(message.stream)
+        if message.partition_id is not None and (held is None or message.sequence_number > held.sequence_number):
+            reached[message.stream] = message
+    return reached
+
+
+def _hints(reached: Mapping[str, Message]) -> dict[str, positions.Position]:
+    return {
+        stream: positions.Position(message.offset, message.sequence_number)
+        for stream, message in reached.items()
+        if message.offset is not None
+    }

@@ -1,0 +1,150 @@
+"""Messages from files: JSON Lines, arrays, `records` documents, storage archives, plain or gzip, of any size."""
+
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from acrwatch.core.model import Message
+from acrwatch.core.setting import REQUIRED, Setting, texts
+from ingest.files.inflate import text_blocks
+from ingest.files.ledger import FileEntry, Ledger
+from ingest.files.listing import content_hash, files
+from ingest.files.split import pieces
+from ingest.opening import Opening
+from ingest.unreadable import Unreadable
+
+TYPE: Final = "files"
+SETTINGS: Final[tuple[Setting[Any], ...]] = (
+    Setting("paths", texts, REQUIRED, "Files, or folders with .json, .jsonl and .gz files below."),
+)
+CHUNK_BYTES: Final = 1024 * 1024  # as much as the largest message of an event hub
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an import is. Bytes are as the files lie on disk; a file finished by an earlier import is skipped."""
+
+    bytes_total: int = 0
+    bytes_done: int = 0
+    files_total: int = 0
+    files_done: int = 0
+    files_skipped: int = 0
+    current: str = ""
+
+
+class FilesSource:
+    """See ingest.sources.Source. Reads only while polled; nothing runs behind the caller's back.
+
+    Its stream is `files/<job>`: no position is stored for it, and rows read twice are known by their ids.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], opening: Opening, *, job: str | None = None) -> None:
+        """`job` must be unique for each run; generated if not given."""
+        self.name = f"files/{job or uuid.uuid4().hex}"
+        self.progress = Progress()
+        self._paths = paths
+        self._ledger = Ledger(opening.database, opening.clock)
+        self._messages: Iterator[Message] = iter(())
+        self._number = -1
+        self._exhausted = False
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """List the files. Raises NotFoundError for a path that does not exist."""
+        found = files(self._paths)
+        sizes = {path: _size(path) for path in found}
+        self.progress = Progress(bytes_total=sum(sizes.values()), files_total=len(found))
+        self._exhausted = False
+        self._stopped.clear()
+        self._messages = self._read_all(sizes)
+
+    def poll(self, timeout: float) -> Sequence[Message]:
+        self._ledger.settle()
+        message = None if self._exhausted else next(self._messages, None)
+        if message is not None:
+            return [message]
+        if not self._exhausted:
+            self._exhausted = True
+            self._ledger.settle()
+        else:
+            self._stopped.wait(timeout)
+        return []
+
+    def stored(self, messages: Sequence[Message]) -> None:
+        self._ledger.stored(max(message.sequence_number for message in messages))
+        self._ledger.settle()
+
+    def caught_up(self) -> bool:
+        return self._exhausted
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._messages = iter(())
+
+    def _read_all(self, sizes: Mapping[Path, int]) -> Iterator[Message]:
+        seen: set[str] = set()
+        done = 0
+        for path, size in sizes.items():
+            self.progress.current = str(path)
+            try:
+                sha256 = content_hash(path)
+                if sha256 in seen or self._ledger.finished(sha256):
+                    self.progress.files_skipped += 1
+                else:
+                    seen.add(sha256)
+                    yield from self._read(FileEntry(sha256, path, size), done)
+            except OSError as error:
+                yield self._unreadable(path, b"", 0, "unreadable_file", error.strerror or str(error))
+            done += size
+            self.progress.files_done += 1
+            self.progress.bytes_done = done
+
+    def _read(self, entry: FileEntry, done: int) -> Iterator[Message]:
+        records = 0
+        lines: list[bytes] = []
+        size = 0
+        with entry.path.open("rb") as file:
+            for piece in pieces(text_blocks(file)):
+                if piece.reason:
+                    message: Message = self._unreadable(
+                        entry.path, piece.body, piece.length, piece.reason, piece.detail
+                    )
+                    yield message
+                    continue
+                records += 1
+                lines.append(piece.body)
+                size += len(piece.body)
+                if size >= CHUNK_BYTES:
+                    message = self._message(lines)
+                    self._ledger.mark(message.sequence_number, entry, file.tell(), records, finished=False)
+                    self.progress.bytes_done = done + file.tell()
+                    yield message
+                    lines, size = [], 0
+        if lines:
+            yield self._message(lines)
+        self._ledger.mark(self._number, entry, entry.size, records, finished=True)
+
+    def _message(self, lines: list[bytes]) -> Message:
+        self._number += 1
+        return Message(self.name, self._number, b"\n".join(lines))
+
+    def _unreadable(self, path: Path, body: bytes, length: int, reason: str, detail: str) -> Unreadable:
+        self._number += 1
+        return Unreadable(self.name, self._number, body, reason=reason, detail=f"{path}: {detail}", body_length=length)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # what is wrong with it is said when it is read
+
+
+def open(values: Mapping[str, object], opening: Opening) -> FilesSource:  # noqa: A001 - the contract's word
+    """Return a source that reads the configured paths once."""
+    paths = values["paths"]
+    assert isinstance(paths, tuple)
+    return FilesSource(paths, opening)
