@@ -158,15 +158,33 @@ def dead(connection: Connection, delivery: Delivery, attempt: Attempt) -> None:
     _close(connection, delivery, DEAD, attempt, _still_mine(delivery))
 
 
-def release(connection: Connection, claimed: Sequence[Delivery], *, not_before: datetime | None = None) -> None:
-    """Give back deliveries that were not tried; with `not_before` none of them is due earlier than that."""
+def release(connection: Connection, claimed: Sequence[Delivery]) -> None:
+    """Give back deliveries that were not tried; they are due as they were."""
     for delivery in claimed:
-        due = delivery.not_before if not_before is None else max(delivery.not_before, not_before)
         connection.execute(
             update(deliveries)
             .where(deliveries.c.sequence == delivery.sequence, _still_mine(delivery))
-            .values(not_before=due, lease_owner=None, lease_until=None)
+            .values(lease_owner=None, lease_until=None)
         )
+
+
+def hold(connection: Connection, destination: str, *, until: datetime) -> None:
+    """Make nothing that waits for this destination due before `until`: it asked for a pause."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.destination == destination,
+            deliveries.c.status == PENDING,
+            deliveries.c.not_before < until,
+        )
+        .values(not_before=until)
+    )
+
+
+def has_dead(connection: Connection, destination: str) -> bool:
+    """Return whether anything for this destination was given up and not retried since."""
+    found = exists().where(deliveries.c.status == DEAD, deliveries.c.destination == destination)
+    return bool(connection.execute(select(found)).scalar_one())
 
 
 def retry_dead(connection: Connection, which: str, *, now: datetime) -> int:

@@ -272,12 +272,13 @@ def test_released_deliveries_are_due_again_untouched(database: Database, now: da
     assert (again.attempts, again.not_before) == (0, now)
 
 
-def test_released_deliveries_can_be_held_back(database: Database, now: datetime) -> None:
+def test_a_held_destination_waits_and_others_do_not(database: Database, now: datetime) -> None:
     _enqueue(database, now, CREATED, 1)
-    claimed = _claim(database, now)
+    _enqueue(database, now, CREATED, 1, alert="B", to=["pager"])
     with database.begin() as connection:
-        outbox.release(connection, claimed, not_before=now + MINUTE)
+        outbox.hold(connection, "siem", until=now + MINUTE)
     assert _claim(database, now) == []
+    assert len(_claim(database, now, to="pager")) == 1
     assert len(_claim(database, now + MINUTE)) == 1
 
 
@@ -295,6 +296,16 @@ def test_dead_deliveries_can_be_retried_by_destination_or_id(database: Database,
 def test_retrying_what_does_not_exist_is_an_error(database: Database, now: datetime) -> None:
     with pytest.raises(NotFoundError, match="'nobody'"), database.begin() as connection:
         outbox.retry_dead(connection, "nobody", now=now)
+
+
+def test_a_destination_has_dead_ones_until_they_are_retried(database: Database, now: datetime) -> None:
+    _enqueue(database, now, CREATED, 1)
+    _dead(database, _claim_one(database, now), now)
+    with database.begin() as connection:
+        assert outbox.has_dead(connection, "siem")
+        assert not outbox.has_dead(connection, "pager")
+        outbox.retry_dead(connection, "siem", now=now)
+        assert not outbox.has_dead(connection, "siem")
 
 
 def test_the_tally_counts_what_is_pending_and_dead(database: Database, now: datetime) -> None:
