@@ -9,7 +9,7 @@ from ingest.memo import Memo
 from ingest.rows import PLACE, Row, UnfitError
 from ingest.tally import Tally
 from ingest.tolerant import read_record
-from ingest.values import Resource
+from ingest.values import EPOCH, MICROSECOND, Resource
 from ingest.wire import Horizon, WireReader, WireRecord, decode_record
 
 CHUNK_RECORDS: Final = 8_192
@@ -83,5 +83,6 @@ class Salvage:
         self._resources[row[PLACE["resource_id"]]]
         time = row[PLACE["event_time"]]
         if time > self._horizon.latest:
-            raise UnfitError("time_in_future", "time lies more than a day ahead of the clock of this machine")
+            moment = EPOCH + time * MICROSECOND
+            raise UnfitError("time_in_future", f"time {moment.isoformat()} lies more than a day ahead of our clock")
         return "expired" if time < self._horizon.earliest else row

@@ -63,6 +63,12 @@ class _Members:
     def take(self, folded: str) -> None:
         self._left.pop(self._spellings.get(folded, ""), None)
 
+    def open_text(self, folded: str) -> None:
+        """Replace a text that holds a JSON object by that object."""
+        members = _json_object(self.peek(folded))
+        if members is not None:
+            self._left[self._spellings[folded]] = members
+
     def left(self) -> dict[str, Any]:
         return self._left
 
@@ -86,6 +92,8 @@ def _read(record: dict[str, Any]) -> Row | str:
     if category not in CATEGORIES:
         return category
     inner = _properties(top)
+    if is_row:
+        top.open_text("identity")  # what is an object on the wire is its JSON text in a Log Analytics string column
     values = [_value(column, names, inner, top) for column, names in (_ROW_NAMES if is_row else _WIRE_NAMES)]
     values[PLACE["category"]] = category
     _check(values)
@@ -163,16 +171,16 @@ def _category(top: _Members) -> str:
 
 def _properties(top: _Members) -> _Members:
     """Return the members of `properties`, which some exporters write as JSON inside a text."""
-    value = top.peek("properties")
-    members = _json_object(value) if isinstance(value, str) else value
+    top.open_text("properties")
+    members = top.peek("properties")
     if isinstance(members, dict):
         top.take("properties")
         return _Members(members)
     return _Members({})
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
-    if not text.startswith("{"):
+def _json_object(text: Any) -> dict[str, Any] | None:
+    if not isinstance(text, str) or not text.startswith("{"):
         return None
     try:
         value = _json(text.encode())
@@ -234,14 +242,11 @@ _IDENTITY: Final = next(column for column in RAW_COLUMNS if column.name == "iden
 
 
 def _identity(value: Any) -> str:
-    """Return the principal of an identity given as text, as a claims object, or as such an object in a text.
+    """Return the principal of an identity given as text or as a claims object.
 
     An object that names nobody we can recognise is kept as its JSON text: absent would mean anonymous, and it is not.
     """
-    members = _json_object(value) if isinstance(value, str) else value
-    if isinstance(members, dict):
-        return _text(_IDENTITY, identity_in(members) or extra_text(members))
-    return _text(_IDENTITY, value)
+    return _text(_IDENTITY, identity_in(value) or extra_text(value) if isinstance(value, dict) else value)
 
 
 def _time(value: Any) -> int:
