@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from acrwatch.cli.output import SEVERITY_STYLE, Column, cell, note, render, table
+from acrwatch.cli.output import SEVERITY_STYLE, Column, bullets, cell, note, render, table
 from acrwatch.cli.times import ago, parsed, utc
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def write_alert(alert: "Alert", now: datetime) -> None:
         *_section(_evidence_heading(document), [table(document["evidence_rows"], _EVIDENCE)]),
         *_section("What to do", _steps(alert, rule)),
         *_section(
-            "Before you call it an attack", [cell(f"  - {line}") for line in (rule.falsepositives if rule else ())]
+            "Before you call it an attack", [bullets(rule.falsepositives)] if rule and rule.falsepositives else []
         ),
     )
     if rule is not None and rule.version != alert.rule_version:
@@ -91,12 +91,11 @@ def _evidence_heading(document: Mapping[str, Any]) -> str:
     return "Evidence" if shown >= count else f"Evidence, the first {shown} of {count} events"
 
 
-def _steps(alert: "Alert", rule: "Metadata | None") -> "Iterator[Text]":
+def _steps(alert: "Alert", rule: "Metadata | None") -> "Iterator[RenderableType]":
     if rule is None:
         yield cell(f"  The rule {alert.rule} is not installed any more; its steps went with it.")
         return
-    for number, step in enumerate(rule.runbook, start=1):
-        yield cell(f"  {number}. {_filled(step, alert.registries)}")
+    yield bullets((_filled(step, alert.registries) for step in rule.runbook), numbered=True)
     yield cell(f"  More about the rule, and what it misses: acrwatch rules show {alert.rule}", "dim")
 
 

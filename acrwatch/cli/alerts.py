@@ -68,10 +68,9 @@ def list_(
         Column("RULE", lambda item: item["rule"]),
         Column("REGISTRIES", lambda item: ", ".join(item["registries"])),
         Column("ID", lambda item: item["id"]),
-        Column("REASON", lambda item: item["reason"], wrap=True),
     )
     shown = within(limit, [store.as_json(alert) for alert in found])
-    show_list(output_format, shown, columns)
+    show_list(output_format, shown, columns, Column("REASON", lambda item: item["reason"], wrap=True))
     if not shown:
         note("No alerts.")
     if hidden:

@@ -8,12 +8,12 @@ import click
 
 from acrwatch.cli.output import Column, json_option, render, table, write_json
 from acrwatch.cli.session import Session, pass_session
+from acrwatch.cli.times import span
 from acrwatch.core.log import MASK, mask
 from acrwatch.core.setting import Secret
 
 # The members of an Azure connection string that are no secret, and tell where it leads.
 _OPEN_MEMBERS: Final = ("endpoint", "entitypath", "hostname", "sharedaccesskeyname", "usedevelopmentemulator")
-_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
 @click.group()
@@ -40,9 +40,9 @@ def show(session: Session, origin: bool, as_json: bool) -> None:
 def shown(value: object) -> Any:
     """Return a setting's value as JSON can hold it, as it would be written in the file, without secrets."""
     if isinstance(value, Secret):
-        return _open_part(value.reveal())
+        return _open_part(value)
     if isinstance(value, timedelta):
-        return _span(value)
+        return span(value)
     if isinstance(value, list | tuple):
         return [shown(item) for item in value]
     if isinstance(value, Mapping):
@@ -50,19 +50,12 @@ def shown(value: object) -> Any:
     return value if value is None or isinstance(value, bool | int | float) else mask(str(value))
 
 
-def _open_part(secret: str) -> str:
-    """Return a connection string with its key masked; anything else is masked whole."""
-    members = [member.partition("=") for member in secret.split(";") if member]
+def _open_part(secret: Secret) -> str:
+    """Return a connection string with its key masked; anything else as it shows itself."""
+    members = [member.partition("=") for member in secret.reveal().split(";") if member]
     if not members or members[0][0].strip().lower() != "endpoint":
-        return MASK
+        return MASK if type(secret) is Secret else str(secret)
     return ";".join(f"{name}={value if name.strip().lower() in _OPEN_MEMBERS else MASK}" for name, _, value in members)
-
-
-def _span(value: timedelta) -> str:
-    for seconds, unit in _UNITS:
-        if value % timedelta(seconds=seconds) == timedelta(0):
-            return f"{value // timedelta(seconds=seconds)}{unit}"
-    return f"{value // timedelta(milliseconds=1)}ms"
 
 
 def _text(item: Mapping[str, Any]) -> str:

@@ -42,11 +42,10 @@ def list_(
         Column("TYPE", lambda item: item["type"]),
         Column("STATUS", lambda item: item["status"], lambda item: _STYLES.get(item["status"], "")),
         Column("TRIES", lambda item: str(item["attempts"])),
-        Column("LAST", lambda item: _last(item), wrap=True),
         Column("AGE", lambda item: ago(parsed(item["created_at"]) or now, now)),
         Column("ID", lambda item: item["id"]),
     )
-    show_list(output_format, within(limit, items), columns)
+    show_list(output_format, within(limit, items), columns, Column("LAST ATTEMPT", _last, wrap=True))
 
 
 @deliveries.command()

@@ -76,15 +76,38 @@ def write_text(text: str) -> None:
     _write(text + "\n")
 
 
-def show_list(output_format: Format | None, items: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> None:
-    """Print items in the format asked for; as a table, only `columns` of them."""
+def show_list(
+    output_format: Format | None,
+    items: Sequence[Mapping[str, Any]],
+    columns: Sequence[Column],
+    detail: Column | None = None,
+) -> None:
+    """Print items in the format asked for; as a table, only `columns` of them.
+
+    `detail` is a long text: a line of its own below each row on a terminal, the last column where lines do not wrap.
+    """
     if output_format is Format.JSON:
         write_json(items)
     elif output_format is Format.JSONL:
         for item in items:
             _write(json.dumps(item, default=str) + "\n")
+    elif items and detail is not None and console().width < _UNWRAPPED:
+        _render_with_detail(items, columns, detail)
     elif items:
-        render(table(items, columns))
+        render(table(items, [*columns, *([detail] if detail else [])]))
+
+
+def _render_with_detail(items: Sequence[Mapping[str, Any]], columns: Sequence[Column], detail: Column) -> None:
+    from rich.padding import Padding
+
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(table(items, columns), crop=True)
+    heading, *rows = captured.get().splitlines()
+    _write(heading.rstrip() + "\n")
+    for item, row in zip(items, rows, strict=True):
+        _write(row.rstrip() + "\n")
+        render(Padding(cell(detail.show(item), detail.style(item)), (0, 0, 0, 4)))
 
 
 def within(limit: int, found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -116,6 +139,16 @@ def table(items: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> "Ren
         shown.add_column(column.heading, overflow="fold", no_wrap=not column.wrap)
     for item in items:
         shown.add_row(*(cell(column.show(item), column.style(item)) for column in columns))
+    return shown
+
+
+def bullets(lines: Iterable[str], *, numbered: bool = False) -> "RenderableType":
+    """Return lines as a list whose marks stand out when a line wraps."""
+    from rich.table import Table
+
+    shown = Table.grid(padding=(0, 1, 0, 0))
+    for number, line in enumerate(lines, start=1):
+        shown.add_row(cell(f"  {number}." if numbered else "  -"), cell(line))
     return shown
 
 

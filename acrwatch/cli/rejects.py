@@ -17,8 +17,8 @@ _COLUMNS = (
     Column("BYTES", lambda item: str(item["body_length"])),
     Column("REPLAYED", lambda item: utc(parsed(item["replayed_at"]))),
     Column("POSITION", lambda item: f"{item['stream']} {item['sequence_number']} {item['ordinal']}"),
-    Column("DETAIL", lambda item: item["detail"], wrap=True),
 )
+_DETAIL = Column("DETAIL", lambda item: item["detail"], wrap=True)
 
 
 @click.group()
@@ -37,7 +37,7 @@ def list_(session: Session, /, reason: str | None, pending: bool, output_format:
 
     with session.database() as database, database.connect() as connection:
         found = store.recent(connection, limit=limit + 1, reason=reason, pending_only=pending)
-    show_list(output_format, within(limit, [_as_json(reject) for reject in found]), _COLUMNS)
+    show_list(output_format, within(limit, [_as_json(reject) for reject in found]), _COLUMNS, _DETAIL)
 
 
 def _as_json(reject: "StoredReject") -> dict[str, Any]:

@@ -10,6 +10,7 @@ from acrwatch.cli.output import (
     SEVERITY_STYLE,
     Column,
     Format,
+    bullets,
     cell,
     json_option,
     list_options,
@@ -19,6 +20,7 @@ from acrwatch.cli.output import (
     within,
     write_json,
 )
+from acrwatch.cli.times import span
 from acrwatch.core.errors import ConfigError, NotFoundError
 
 if TYPE_CHECKING:
@@ -57,8 +59,8 @@ def show(slug: str, as_json: bool) -> None:
         write_json(metadata_as_json(rule))
         return
     render(cell(rule.title, "bold"), cell(f"{rule.slug}  {rule.level}  {rule.status}  {rule.id}"), cell(""))
-    render(cell(rule.description.strip()))
-    groups = (f"{', '.join(rule.group_by)}, up to {rule.group_for} apart",)
+    render(cell(" ".join(rule.description.split())))
+    groups = (f"{', '.join(rule.group_by)}, up to {span(rule.group_for)} apart",)
     parts = {
         "What to do": rule.runbook,
         "False positives": rule.falsepositives,
@@ -69,7 +71,7 @@ def show(slug: str, as_json: bool) -> None:
     }
     for heading, lines in parts.items():
         if lines:
-            render(cell(""), cell(heading, "bold"), *(cell(f"  - {line}") for line in lines))
+            render(cell(""), cell(heading, "bold"), bullets(lines))
 
 
 @rules.command()

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _STEPS: Final = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 
 
@@ -27,3 +28,11 @@ def parsed(moment: object) -> datetime | None:
     return (
         datetime.fromisoformat(moment) if isinstance(moment, str) else moment if isinstance(moment, datetime) else None
     )
+
+
+def span(length: timedelta) -> str:
+    """Return a time span as settings are written, in the largest unit that fits: `90m`, `24h` comes out as `1d`."""
+    for seconds, unit in _UNITS:
+        if length % timedelta(seconds=seconds) == timedelta(0):
+            return f"{length // timedelta(seconds=seconds)}{unit}"
+    return f"{length // timedelta(milliseconds=1)}ms"

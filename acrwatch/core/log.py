@@ -30,11 +30,13 @@ _SECRETS: Final = re.compile(
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # The Azure client tells of every link and token renewal at INFO, and of reconnects that it heals by itself at WARNING.
+# The others tell at INFO of each migration plug-in, job and request.
 _LOUD: Final = {
     "azure": logging.ERROR,
     "uamqp": logging.ERROR,
-    "httpx": logging.WARNING,
+    "alembic": logging.WARNING,
     "apscheduler": logging.WARNING,
+    "httpx": logging.WARNING,
 }
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -54,7 +54,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     yield called
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("azure", "uamqp", "httpx", "apscheduler"):
+    for name in ("azure", "uamqp", "alembic", "apscheduler", "httpx"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 

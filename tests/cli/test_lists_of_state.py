@@ -26,7 +26,7 @@ def dead_delivery(database: Database) -> str:
 def test_deliveries_list_tells_what_came_of_the_last_attempt(call: Call, database: Database) -> None:
     name = dead_delivery(database)
     heading, row = call("deliveries", "list").stdout.splitlines()
-    assert heading.split() == ["TIME", "DESTINATION", "TYPE", "STATUS", "TRIES", "LAST", "AGE", "ID"]
+    assert heading.split() == ["TIME", "DESTINATION", "TYPE", "STATUS", "TRIES", "AGE", "ID", "LAST", "ATTEMPT"]
     for word in ("siem", "alert.created", "dead", "410 Gone", "1 h ago", name):
         assert word in row
 

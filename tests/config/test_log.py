@@ -22,7 +22,7 @@ def _logging_as_found() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("azure", "uamqp", "httpx", "apscheduler"):
+    for name in ("azure", "uamqp", "alembic", "apscheduler", "httpx"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
