@@ -1,9 +1,14 @@
 """`acrwatch alerts`: the list, one alert, and what is said beside them."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,3 +213,35 @@ def test_without_a_database_it_is_said_instead_of_showing_peace(call: Call) -> N
     done = call("alerts", "list")
     assert (done.exit_code, done.stdout) == (3, "")
     assert "there is no state database at" in done.stderr
+
+
+def test_on_a_narrow_screen_the_reason_has_lines_of_its_own(
+    call: Call, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
+    stored(database, ALERT)
+    heading, row, reason = call("alerts", "list").stdout.splitlines()
+    assert heading.endswith("ID")
+    assert row.endswith(ALERT.id)
+    assert reason == f"    {ALERT.reason}"
+
+
+@pytest.mark.parametrize(("variables", "red"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colour_is_for_terminals_and_not_under_no_color(
+    database: Database, tmp_path: Path, variables: dict[str, str], red: bool
+) -> None:
+    stored(database, ALERT)
+    assert ("\x1b[1;31m" in on_terminal(tmp_path, variables, "alerts", "list")) is red
+
+
+def on_terminal(folder: Path, variables: dict[str, str], *arguments: str) -> str:
+    """Return what a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    environ = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "FORCE_COLOR")}
+    environ |= {"TERM": "xterm-256color", **variables}
+    command = [sys.executable, "-m", "acrwatch", *arguments]
+    with subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=subprocess.DEVNULL, env=environ) as process:
+        process.wait(timeout=60)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as terminal:
+        return terminal.read1(100_000).decode()
