@@ -1,0 +1,49 @@
+"""A lake, a state database, and readers of a local event hub with short waits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from acrwatch.core.clock import SystemClock
+from acrwatch.devhub import DevHub
+from ingest.eventhub.address import from_settings
+from ingest.eventhub.reader import Timing
+from ingest.opening import Opening
+from ingest.sources import eventhub
+from storage.lake import Lake
+from storage.state.database import Database
+from tests.ingest_sources.reading import HUB, QUICK, MakeSource, settings_of
+
+
+@pytest.fixture
+def opening(tmp_path: Path) -> Iterator[Opening]:
+    database = Database(f"sqlite:///{tmp_path / 'state.db'}")
+    database.migrate()
+    yield Opening(Lake.open(tmp_path / "lake"), database, SystemClock())
+    database.close()
+
+
+@pytest.fixture
+def hub() -> Iterator[DevHub]:
+    with DevHub(hubs={HUB: 2}) as hub:
+        yield hub
+
+
+@pytest.fixture
+def source_of(opening: Opening) -> Iterator[MakeSource]:
+    """Make sources, started, that are stopped at the end whatever happens."""
+    made: list[eventhub.EventHubSource] = []
+
+    def make(hub: DevHub, *, timing: Timing = QUICK, **settings: object) -> eventhub.EventHubSource:
+        values = settings_of(hub, **settings)
+        source = eventhub.EventHubSource(
+            from_settings(values), opening, start=values["start"], prefetch=values["prefetch"], timing=timing
+        )
+        made.append(source)
+        source.start()
+        return source
+
+    yield make
+    for source in made:
+        source.stop()

@@ -1,0 +1,51 @@
+"""How tests read a source: with a bound on every wait."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from acrwatch.core.model import Message
+from acrwatch.core.setting import Secret
+from acrwatch.devhub import DevHub
+from ingest.eventhub.reader import Timing
+from ingest.sources import Source, eventhub
+
+HUB = "acr-audit"
+QUICK = Timing(look=0.5, outage=1.0, proof=1.0, heartbeat=0.2, first_retry=0.05, last_retry=0.5)
+
+MakeSource = Callable[..., eventhub.EventHubSource]
+
+
+def settings_of(hub: DevHub, **settings: object) -> dict[str, Any]:
+    values: dict[str, Any] = {setting.name: setting.default for setting in eventhub.SETTINGS}
+    return {**values, "connection_string": Secret(hub.connection_string), "eventhub": HUB, **settings}
+
+
+def take(source: Source, count: int, seconds: float = 30) -> list[Message]:
+    """Poll until `count` messages have come, and once more for what should not come."""
+    taken: list[Message] = []
+    deadline = time.monotonic() + seconds
+    while len(taken) < count and time.monotonic() < deadline:
+        taken += source.poll(0.5)
+    return taken + list(source.poll(0.1))
+
+
+def poll_until(source: Source, condition: Callable[[], bool], seconds: float = 30) -> list[Message]:
+    """Poll until something else has happened."""
+    taken: list[Message] = []
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        taken += source.poll(0.1)
+    return taken
+
+
+def error_of(source: Source, seconds: float = 30) -> BaseException:
+    """Poll until the source gives up, and return why."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            source.poll(0.2)
+        except Exception as error:
+            return error
+    raise AssertionError("the source never gave up")
