@@ -1,0 +1,294 @@
+"""When things run: passes after commits, deliveries after passes, maintenance in between; and an orderly end.
+
+`Parts` opens what a configuration names. `Service` runs all of it in one process: every source in a thread of its own,
+the rest as APScheduler jobs. All jobs coalesce (ten missed turns are one turn) and have no misfire limit (a late pass
+still catches up: passes go by position, not by time). Each job runs once at a time; a wake that comes while it runs
+starts it once more afterwards.
+"""
+
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from types import FrameType
+from typing import Final, Self
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from acrwatch.core.clock import Clock
+from acrwatch.core.config import Config
+from acrwatch.core.errors import AcrWatchError, ConfigError, ConflictError
+from acrwatch.delivery.sinks import Sink
+from acrwatch.delivery.sinks.discover import open_sinks
+from acrwatch.delivery.worker import Summary, deliver_due
+from detections.alerting import Publishing
+from detections.behavioural import discover
+from detections.context import Context, RegistryContext
+from detections.detection import Detection
+from detections.engine import Engine, Passed
+from detections.rule import load_rules
+from ingest.normalise import Normaliser
+from ingest.opening import Opening
+from ingest.pipeline import Pipeline
+from ingest.sources.discover import source_types
+from storage.lake import Lake
+from storage.lake.maintenance import Maintained, maintain
+from storage.state import incidents, leases
+from storage.state.database import Database
+
+__part_of__ = "acrwatch"
+
+log = logging.getLogger(__name__)
+
+DELIVER_EVERY: Final = timedelta(seconds=5)
+MAINTAIN_EVERY: Final = timedelta(minutes=1)
+
+# Longer than any compaction of one round should take; a compactor that dies is replaced after this.
+_MAINTENANCE_LEASE: Final = timedelta(minutes=10)
+
+
+def load_detections() -> dict[str, Detection]:
+    """Return every shipped detection by slug. Raises ConfigError where a rule is wrong or a slug is used twice."""
+    rules, behavioural = load_rules(), discover()
+    if twice := sorted(rules.keys() & behavioural.keys()):
+        raise ConfigError(f"Defined as a rule and as a behavioural detection: {', '.join(twice)}")
+    return {**rules, **behavioural}
+
+
+class Parts:
+    """What a configuration names, opened when first asked for. Close it; it is a context manager."""
+
+    def __init__(self, config: Config, *, clock: Clock, rng: random.Random) -> None:
+        self.config = config
+        self.clock = clock
+        self.rng = rng
+        self.owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{rng.getrandbits(32):08x}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was opened. Safe to call twice."""
+        for sink in self.__dict__.get("sinks", {}).values():
+            sink.close()
+        if "database" in self.__dict__:
+            self.database.close()
+
+    @cached_property
+    def database(self) -> Database:
+        """The state database, brought up to date."""
+        database = Database(self.config.store.database)
+        database.migrate()
+        return database
+
+    @cached_property
+    def sinks(self) -> Mapping[str, Sink]:
+        """The configured destinations."""
+        return open_sinks(self.config.destinations)
+
+    def lake(self) -> Lake:
+        """Return a lake of one's own: one per thread that commits."""
+        return Lake.open(self.config.store.path)
+
+    def normaliser(self) -> Normaliser:
+        """Return a normaliser that knows the configured admin names and the retention."""
+        admins = {name: registry.admin_usernames for name, registry in self.config.registries.items()}
+        return Normaliser(
+            admin_usernames={name: names for name, names in admins.items() if names},
+            retention=self.config.store.retention,
+        )
+
+    def pipelines(self, on_commit: Callable[[], None]) -> list[Pipeline]:
+        """Return a pipeline per configured source; `on_commit` is called after each commit that brought rows."""
+        kinds = source_types()
+        found = []
+        for source in self.config.sources:
+            lake = self.lake()
+            opening = Opening(lake=lake, database=self.database, clock=self.clock)
+            try:
+                opened = kinds[source.type].open(source.values, opening)
+            except ConfigError as error:
+                raise ConfigError(f"{source.where}: {error.message}", remedy=error.remedy) from error
+            found.append(
+                Pipeline(
+                    source=opened,
+                    normaliser=self.normaliser(),
+                    lake=lake,
+                    database=self.database,
+                    clock=self.clock,
+                    commit_interval=_interval(source.values),
+                    on_commit=on_commit,
+                )
+            )
+        return found
+
+    def engine(self) -> Engine:
+        """Return the engine over all shipped detections."""
+        registries = {
+            name: RegistryContext(registry.allowed_ranges, registry.admin_usernames)
+            for name, registry in self.config.registries.items()
+        }
+        return Engine(
+            self.lake(),
+            self.database,
+            load_detections(),
+            Context(registries),
+            self.clock,
+            lateness=self.config.detections.lateness,
+            publishing=Publishing(tuple(destination.name for destination in self.config.destinations)),
+        )
+
+    def deliver(self) -> Summary:
+        """Send what is due."""
+        return deliver_due(self.database, self.sinks, clock=self.clock, rng=self.rng)
+
+    def maintain(self, lake: Lake) -> Maintained | None:
+        """Look after the lake, unless another process holds the lease to."""
+        with self.database.begin() as connection:
+            if not leases.acquire(connection, "maintenance", self.owner, _MAINTENANCE_LEASE):
+                return None
+        try:
+            return maintain(lake, now=self.clock.now())
+        except ConflictError as error:
+            log.info("%s", error)
+            return None
+        finally:
+            with self.database.begin() as connection:
+                leases.release(connection, "maintenance", self.owner)
+
+
+def _interval(values: Mapping[str, object]) -> timedelta:
+    """Return a source's `commit_interval`; kinds without that setting commit as fast as they read."""
+    interval = values.get("commit_interval")
+    return interval if isinstance(interval, timedelta) else timedelta(milliseconds=500)
+
+
+class Service:
+    """All of acrwatch in one process: `start`, then `stop`; or `run_until_signal`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(4)},
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 2},
+        )
+        # What an earlier process left open is taken for failing until a turn succeeds.
+        self._failing = {f"job/{name}" for name in ("detect", "deliver", "maintain")}
+        self._turns = {name: threading.Lock() for name in ("detect", "deliver", "maintain")}
+
+    def start(self) -> None:
+        """Start reading, judging, delivering. Raises AcrWatchError for what a person must mend before anything runs."""
+        parts = self._parts
+        # max_instances=2 and a lock per job: the second instance is the wake that came while the first was running.
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+        engine, lake = parts.engine(), parts.lake()
+        pipelines = parts.pipelines(lambda: self.wake("detect"))
+        self._add("detect", parts.config.detections.every, lambda: self._detect(engine))
+        self._add("deliver", DELIVER_EVERY, self._deliver)
+        self._add("maintain", MAINTAIN_EVERY, lambda: self._maintain(lake))
+        self._scheduler.start()
+        self.wake("detect")
+        for number, pipeline in enumerate(pipelines):
+            thread = threading.Thread(target=pipeline.run, args=(self._stopping,), name=f"ingest-{number}")
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End in order: the commits under way finish, then the jobs under way; nothing new starts."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    def run_until_signal(self) -> None:
+        """Start, and stop on SIGTERM or SIGINT. Call it from the main thread."""
+        with _signals(self._stopping):
+            self.start()
+            self._stopping.wait()
+            log.info("stopping: the commit and the pass under way finish first")
+            self.stop()
+
+    def wake(self, job: str) -> None:
+        """Let a job run now rather than at its next turn."""
+        if not self._stopping.is_set():
+            self._scheduler.modify_job(job, next_run_time=datetime.now(UTC))
+
+    def _add(self, name: str, every: timedelta, work: Callable[[], None]) -> None:
+        def turn() -> None:
+            with self._turns[name], self._reported(name):
+                work()
+
+        self._scheduler.add_job(turn, "interval", seconds=every.total_seconds(), id=name)
+
+    @contextmanager
+    def _reported(self, job: str) -> Iterator[None]:
+        """Turn an error that we foresee into an incident, resolved by the next good turn."""
+        key = f"job/{job}"
+        try:
+            yield
+            if key in self._failing:
+                with self._parts.database.begin() as connection:
+                    incidents.resolve(connection, key, now=self._parts.clock.now())
+                self._failing.discard(key)
+        except AcrWatchError as error:
+            self._failing.add(key)
+            log.error("%s: %s", job, error)
+            self._record(key, f"{job}: {error.message}", error.remedy)
+
+    def _record(self, key: str, message: str, remedy: str) -> None:
+        try:
+            with self._parts.database.begin() as connection:
+                now = self._parts.clock.now()
+                incidents.open(connection, key, kind="job_failed", message=message, remedy=remedy, now=now)
+        except AcrWatchError as error:
+            log.error("cannot record the incident: %s", error)
+
+    def _detect(self, engine: Engine) -> None:
+        passed = Passed(more=True)
+        while passed.more and not passed.failed and not self._stopping.is_set():
+            passed = engine.run_pass()
+            if passed.new_events:
+                log.info(
+                    "judged %d events: %d alerts created, %d changed", passed.new_events, passed.created, passed.updated
+                )
+            if passed.created or passed.updated:
+                self.wake("deliver")
+
+    def _deliver(self) -> None:
+        summary = self._parts.deliver()
+        if summary.sent or summary.retried or summary.dead:
+            log.info("delivered %d, %d to be tried again, %d given up", summary.sent, summary.retried, summary.dead)
+
+    def _maintain(self, lake: Lake) -> None:
+        done = self._parts.maintain(lake)
+        if done is not None and done.dates:
+            log.info("compacted %d dates: %d files into %d", len(done.dates), done.files_removed, done.files_added)
+
+
+@contextmanager
+def _signals(stopping: threading.Event) -> Iterator[None]:
+    """Set `stopping` on SIGTERM or SIGINT within the block; restore what was there before."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
