@@ -1,6 +1,11 @@
 """A running development hub, and the real Azure client pointed at it."""
 
+import functools
+import gc
+import socket
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +15,8 @@ import pytest
 from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
 
 from acrwatch.devhub import DevHub
+from acrwatch.devhub.frames import AMQP_HEADER, FrameReader, frame_bytes
+from acrwatch.devhub.performatives import Begin, Open, Performative, decode_performative
 
 WAIT = 20.0  # seconds any single wait may take before the test fails
 HUB = "acr-audit"
@@ -64,31 +71,87 @@ class Reading:
             return self._errors[0]
 
 
+class RawClient:
+    """Speaks frames of our own choosing to the hub, for what the real client never sends."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), WAIT)
+        self._reader = FrameReader()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, *parts: bytes | Performative) -> None:
+        for part in parts:
+            self._socket.sendall(frame_bytes(0, part.encode()) if isinstance(part, Performative) else part)
+
+    def open(self) -> None:
+        """Get through protocol header, Open and Begin on channel 0."""
+        self.send(AMQP_HEADER, Open(container_id="raw"), Begin(incoming_window=100, outgoing_window=100))
+        while (header := self._reader.protocol_header()) is None:
+            assert self._fill()
+        assert header == AMQP_HEADER
+        assert isinstance(self.receive(), Open)
+        assert isinstance(self.receive(), Begin)
+
+    def receive(self) -> Performative | None:
+        """Return the next performative, None at the end of the stream; heartbeats are passed over."""
+        while True:
+            while (frame := self._reader.frame()) is None:
+                if not self._fill():
+                    return None
+            if frame.body:
+                return decode_performative(frame.body)[0]
+
+    def receive_raw(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer only at the end of the stream."""
+        data = b""
+        while len(data) < size and (part := self._socket.recv(size - len(data))):
+            data += part
+        return data
+
+    def _fill(self) -> bool:
+        data = self._socket.recv(65_536)
+        self._reader.feed(data)
+        return bool(data)
+
+
 Reader = Callable[..., AbstractContextManager[Reading]]
 
 
 @contextmanager
 def _reading(hub: DevHub, **options: Any) -> Iterator[Reading]:
     """Receive with the sync client while the block runs."""
-    client_options = {
-        name: options.pop(name) for name in ("consumer_group", "eventhub_name", "retry_total") if name in options
-    }
     client = EventHubConsumerClient.from_connection_string(
         hub.connection_string,
-        **{"consumer_group": "$Default", "eventhub_name": HUB, "retry_backoff_factor": 0.05, **client_options},
+        options.pop("consumer_group", "$Default"),
+        eventhub_name=HUB,
+        retry_backoff_factor=0.05,
+        retry_total=options.pop("retry_total", 3),
     )
     reading = Reading()
-    options = {"starting_position": "-1", **options}
-    work = threading.Thread(
-        target=lambda: client.receive(reading.on_event, on_error=reading.on_error, **options), daemon=True
-    )
+    connections_before = hub.connection_count
+    receive: Any = functools.partial(client.receive, reading.on_event, on_error=reading.on_error)
+    work = threading.Thread(target=receive, kwargs={"starting_position": "-1", **options}, daemon=True)
     work.start()
     try:
         yield reading
     finally:
         client.close()
-        work.join(WAIT)
-        assert not work.is_alive()
+        _until(lambda: hub.connection_count <= connections_before or not work.is_alive())
+        _threads.append(work)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """Wait for something that only happens in the client and tells nobody."""
+    deadline, pause = time.monotonic() + WAIT, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline
+        pause.wait(0.01)
+
+
+# The client drops its connection soon after close(), but its thread ends most of a second later: joined per module.
+_threads: list[threading.Thread] = []
 
 
 @pytest.fixture
@@ -102,9 +165,24 @@ def hub() -> Iterator[DevHub]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def reading() -> Iterator[Reader]:
+    yield _reading
+    while _threads:
+        work = _threads.pop()
+        work.join(WAIT)
+        assert not work.is_alive()
+    with warnings.catch_warnings():
+        # The client leaks its socket whenever a connect is refused or reset: let that not surface in other tests.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
 @pytest.fixture
-def reading() -> Reader:
-    return _reading
+def raw(hub: DevHub) -> Iterator[RawClient]:
+    client = RawClient(hub.port)
+    yield client
+    client.close()
 
 
 @pytest.fixture

@@ -5,14 +5,20 @@ import asyncio
 import pytest
 from azure.eventhub import EventData, EventDataBatch, EventHubProducerClient
 from azure.eventhub.aio import EventHubProducerClient as AioProducerClient
-from azure.eventhub.exceptions import ConnectError, EventHubError
+from azure.eventhub.exceptions import EventHubError
 
 from acrwatch.devhub import DevHub
+from tests.devhub.conftest import Reader
 
 HUB = "acr-audit"
 
+# The client leaks its socket whenever a connect is refused or a connection is reset.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 
-def test_a_batch_to_a_partition_arrives_whole_and_in_order(hub, producer, reading) -> None:
+
+def test_a_batch_to_a_partition_arrives_whole_and_in_order(
+    hub: DevHub, producer: EventHubProducerClient, reading: Reader
+) -> None:
     batch = producer.create_batch(partition_id="1")
     for number in range(5):
         batch.add(EventData(f"event {number}"))
@@ -22,7 +28,9 @@ def test_a_batch_to_a_partition_arrives_whole_and_in_order(hub, producer, readin
         assert [event.body_as_str() for event in received.wait(5)] == [f"event {number}" for number in range(5)]
 
 
-def test_messages_over_many_frames_keep_every_byte(hub, producer, reading) -> None:
+def test_messages_over_many_frames_keep_every_byte(
+    hub: DevHub, producer: EventHubProducerClient, reading: Reader
+) -> None:
     bodies = [bytes(range(256)) * 980 + bytes((number,)) for number in range(3)]
     batch = producer.create_batch(partition_id="0")
     for body in bodies:
@@ -32,7 +40,7 @@ def test_messages_over_many_frames_keep_every_byte(hub, producer, reading) -> No
         assert [b"".join(event.body) for event in received.wait(3)] == bodies
 
 
-def test_everything_an_event_carries_comes_back(hub, producer, reading) -> None:
+def test_everything_an_event_carries_comes_back(hub: DevHub, producer: EventHubProducerClient, reading: Reader) -> None:
     event = EventData(b"body")
     event.properties = {"text": "é", "number": 7, "flag": True}
     event.content_type = "application/json"
@@ -45,7 +53,9 @@ def test_everything_an_event_carries_comes_back(hub, producer, reading) -> None:
     assert (back.content_type, back.correlation_id, back.message_id) == ("application/json", "c-1", "m-1")
 
 
-def test_events_of_one_key_share_a_partition_and_keep_the_key(hub, producer, reading) -> None:
+def test_events_of_one_key_share_a_partition_and_keep_the_key(
+    hub: DevHub, producer: EventHubProducerClient, reading: Reader
+) -> None:
     for number in range(4):
         producer.send_batch([EventData(str(number))], partition_key="contoso")
     counts = [hub.last_sequence_number(HUB, partition) + 1 for partition in range(2)]
@@ -54,19 +64,19 @@ def test_events_of_one_key_share_a_partition_and_keep_the_key(hub, producer, rea
         assert {event.partition_key for event in received.wait(4)} == {b"contoso"}
 
 
-def test_keys_spread_over_the_partitions(hub, producer) -> None:
+def test_keys_spread_over_the_partitions(hub: DevHub, producer: EventHubProducerClient) -> None:
     for number in range(16):
         producer.send_batch([EventData("x")], partition_key=f"registry-{number}")
     assert min(hub.last_sequence_number(HUB, partition) for partition in range(2)) >= 1
 
 
-def test_events_without_key_or_partition_take_turns(hub, producer) -> None:
+def test_events_without_key_or_partition_take_turns(hub: DevHub, producer: EventHubProducerClient) -> None:
     for _ in range(6):
         producer.send_event(EventData("x"))
     assert [hub.last_sequence_number(HUB, partition) for partition in range(2)] == [2, 2]
 
 
-def test_the_client_learns_the_size_limit_from_the_link(producer) -> None:
+def test_the_client_learns_the_size_limit_from_the_link(producer: EventHubProducerClient) -> None:
     batch: EventDataBatch = producer.create_batch()
     assert batch.max_size_in_bytes == 1_048_576
     batch.add(EventData(b"x" * 1_000_000))
@@ -74,19 +84,19 @@ def test_the_client_learns_the_size_limit_from_the_link(producer) -> None:
         batch.add(EventData(b"x" * 100_000))
 
 
-def test_more_deliveries_than_the_links_credit_are_all_taken(hub, producer) -> None:
+def test_more_deliveries_than_the_links_credit_are_all_taken(hub: DevHub, producer: EventHubProducerClient) -> None:
     for _ in range(400):
         producer.send_event(EventData("x"), partition_id="0")
     assert hub.last_sequence_number(HUB, 0) == 399
 
 
-def test_more_frames_than_the_sessions_window_are_all_taken(hub, producer) -> None:
+def test_more_frames_than_the_sessions_window_are_all_taken(hub: DevHub, producer: EventHubProducerClient) -> None:
     for _ in range(280):  # 280 x 16 frames is above the 4096 that are announced at once
         producer.send_event(EventData(bytes(1_000_000)), partition_id="0")
     assert hub.last_sequence_number(HUB, 0) == 279
 
 
-def test_the_aio_producer_sends_batches_keys_and_big_events(hub: DevHub, reading) -> None:
+def test_the_aio_producer_sends_batches_keys_and_big_events(hub: DevHub, reading: Reader) -> None:
     async def produce() -> None:
         client = AioProducerClient.from_connection_string(hub.connection_string, eventhub_name=HUB)
         async with client:
@@ -102,11 +112,6 @@ def test_the_aio_producer_sends_batches_keys_and_big_events(hub: DevHub, reading
     assert bodies == [b"a" * 250_000, b"b" * 250_000, b"c"]
 
 
-def test_a_partition_that_does_not_exist_is_refused_at_once(hub, producer) -> None:
-    with pytest.raises(ConnectError, match="argument-out-of-range"):
-        producer.send_event(EventData("x"), partition_id="9")
-
-
 def test_sending_resumes_after_the_connection_was_reset(hub: DevHub, producer: EventHubProducerClient) -> None:
     producer.send_event(EventData("before"), partition_id="0")
     hub.abort_connections()
@@ -114,7 +119,6 @@ def test_sending_resumes_after_the_connection_was_reset(hub: DevHub, producer: E
     assert hub.last_sequence_number(HUB, 0) == 1
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the client leaks the refused socket
 def test_sending_fails_while_connections_are_refused_and_works_again_later(hub: DevHub) -> None:
     hub.refuse_connections()
     options = {"eventhub_name": HUB, "retry_total": 0}

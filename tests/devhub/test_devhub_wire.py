@@ -1,0 +1,166 @@
+"""What the hub does with peers that the real client is not: hostile, unauthorised, silent, or from another time."""
+
+import socket
+import struct
+
+import pytest
+
+from acrwatch.devhub import DevHub
+from acrwatch.devhub.encoder import encode
+from acrwatch.devhub.frames import AMQP_HEADER, SASL_HEADER, frame_bytes
+from acrwatch.devhub.performatives import Attach, Begin, Close, Detach, Flow, Open, SaslInit, Transfer
+from acrwatch.devhub.wire_types import Described, Symbol, ULong
+from tests.devhub.conftest import RawClient
+
+HUB = "acr-audit"
+
+
+def _terminus(code: int, address: str) -> Described:
+    return Described(ULong(code), [address])
+
+
+def _producer_attach(address: str, handle: int = 0) -> Attach:
+    target = _terminus(0x29, address)
+    return Attach(
+        name="p", handle=handle, role=False, source=_terminus(0x28, "me"), target=target, initial_delivery_count=0
+    )
+
+
+def _consumer_attach(address: str) -> Attach:
+    return Attach(name="c", handle=0, role=True, source=_terminus(0x28, address), target=_terminus(0x29, "me"))
+
+
+def _condition(performative: object) -> str:
+    assert isinstance(performative, Close | Detach)
+    assert isinstance(performative.error, Described)
+    assert isinstance(performative.error.value, list)
+    return str(performative.error.value[0])
+
+
+@pytest.mark.parametrize(
+    "attach",
+    [
+        _producer_attach(HUB),
+        _producer_attach(f"amqps://localhost/{HUB}/Partitions/0"),
+        _consumer_attach(f"{HUB}/ConsumerGroups/$Default/Partitions/0"),
+    ],
+)
+def test_a_link_without_a_token_is_refused(raw: RawClient, attach: Attach) -> None:
+    raw.open()
+    raw.send(attach)
+    refusal = raw.receive()
+    assert isinstance(refusal, Attach)
+    assert (refusal.source, refusal.target) == (None, None)
+    assert _condition(raw.receive()) == "amqp:unauthorized-access"
+
+
+@pytest.mark.parametrize("address", ["", "a/b/c/d", f"{HUB}/ConsumerGroups/g"])
+def test_a_link_to_nowhere_is_refused(raw: RawClient, address: str) -> None:
+    raw.open()
+    raw.send(_producer_attach(address))
+    assert isinstance(raw.receive(), Attach)
+    assert _condition(raw.receive()) == "amqp:not-found"
+
+
+def test_a_link_without_source_or_target_is_refused(raw: RawClient) -> None:
+    raw.open()
+    raw.send(Attach(name="p", handle=0, role=False))
+    assert isinstance(raw.receive(), Attach)
+    assert _condition(raw.receive()) == "amqp:invalid-field"
+
+
+@pytest.mark.parametrize(
+    ("bad", "condition"),
+    [
+        (frame_bytes(0, b"\xff\xff\xff"), "amqp:decode-error"),
+        (frame_bytes(0, b"\x00" * 1000), "amqp:decode-error"),
+        (struct.pack(">IBBH", 2**31, 2, 0, 0), "amqp:connection:framing-error"),
+        (frame_bytes(0, Close().encode(), kind=1), "amqp:connection:framing-error"),
+        (frame_bytes(0, Open(container_id="again").encode()), "amqp:not-allowed"),
+        (frame_bytes(0, Begin().encode()), "amqp:not-allowed"),
+        (frame_bytes(999, Begin().encode()), "amqp:not-allowed"),
+    ],
+)
+def test_a_broken_frame_closes_the_connection_and_says_why(
+    hub: DevHub, raw: RawClient, bad: bytes, condition: str
+) -> None:
+    raw.open()
+    raw.send(bad)
+    assert _condition(raw.receive()) == condition
+    assert raw.receive() is None
+
+
+def test_the_hub_serves_on_after_a_hostile_peer(hub: DevHub, raw: RawClient) -> None:
+    raw.send(b"\x00" * 64)
+    assert raw.receive_raw(8) == SASL_HEADER
+    assert raw.receive_raw(1) == b""
+    with socket.create_connection(("127.0.0.1", hub.port), 10) as other:
+        other.sendall(AMQP_HEADER)
+        assert other.recv(8) == AMQP_HEADER
+
+
+def test_another_sasl_mechanism_is_refused(raw: RawClient) -> None:
+    plain = frame_bytes(0, SaslInit(mechanism="PLAIN", initial_response=b"\x00u\x00p").encode(), kind=1)
+    raw.send(SASL_HEADER, plain)
+    answer = raw.receive_raw(200)
+    assert answer.startswith(SASL_HEADER)
+    assert encode(Symbol("ANONYMOUS"))[2:] in answer
+    assert b"\x00\x53\x44\xc0\x04\x02\x50\x01\x40" in answer  # SaslOutcome with code 1: authentication failed
+
+
+def test_a_frame_size_below_the_minimum_is_refused(raw: RawClient) -> None:
+    raw.send(AMQP_HEADER, Open(container_id="raw", max_frame_size=100))
+    raw.receive_raw(8)
+    assert _condition(raw.receive()) == "amqp:invalid-field"
+
+
+def test_frames_for_unknown_channels_and_handles_are_ignored(raw: RawClient) -> None:
+    raw.open()
+    raw.send(
+        frame_bytes(5, Detach(handle=0).encode()), Detach(handle=7), Transfer(handle=7, delivery_id=0), Flow(echo=True)
+    )
+    assert isinstance(raw.receive(), Flow)
+
+
+def test_a_message_above_the_limit_detaches_the_link(raw: RawClient) -> None:
+    raw.open()
+    raw.send(_producer_attach("$cbs"))
+    assert isinstance(raw.receive(), Attach)
+    assert isinstance(raw.receive(), Flow)
+    part = Transfer(handle=0, delivery_id=0, delivery_tag=b"1", more=True).encode() + bytes(60_000)
+    for _ in range(18):  # 18 x 60 000 is above 1 048 576
+        raw.send(frame_bytes(0, part))
+    assert _condition(raw.receive()) == "amqp:link:message-size-exceeded"
+
+
+def test_an_unreadable_message_is_rejected_and_the_link_lives_on(raw: RawClient) -> None:
+    raw.open()
+    raw.send(_producer_attach("$cbs"))
+    raw.receive()
+    raw.receive()
+    raw.send(frame_bytes(0, Transfer(handle=0, delivery_id=4, delivery_tag=b"1").encode() + b"\xffgarbage"))
+    disposition = raw.receive()
+    assert disposition is not None
+    assert b"amqp:decode-error" in disposition.encode()
+    raw.send(Detach(handle=0, closed=True))
+    assert raw.receive() == Detach(handle=0, closed=True)
+
+
+def test_a_silent_peer_gets_heartbeats_and_is_closed_in_the_end() -> None:
+    with DevHub(idle_timeout=0.2) as hub, socket.create_connection(("127.0.0.1", hub.port), 10) as peer:
+        peer.sendall(AMQP_HEADER + frame_bytes(0, Open(container_id="raw").encode()))
+        received = b""
+        while part := peer.recv(4096):
+            received += part
+    assert b"\x00\x00\x00\x08\x02\x00\x00\x00" in received
+    assert b"amqp:connection:forced" in received
+
+
+def test_the_second_receiver_credit_counts_from_what_was_sent(raw: RawClient) -> None:
+    raw.open()
+    raw.send(_consumer_attach("$cbs"))
+    raw.receive()
+    raw.send(Flow(handle=0, delivery_count=0, link_credit=5, incoming_window=100, drain=True))
+    flow = raw.receive()
+    assert isinstance(flow, Flow)
+    assert (flow.delivery_count, flow.link_credit) == (5, 0)
