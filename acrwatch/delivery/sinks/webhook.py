@@ -16,7 +16,7 @@ from acrwatch.core.errors import ConfigError
 from acrwatch.core.log import MASK, mask, printable
 from acrwatch.core.setting import REQUIRED, Secret, Setting, text
 from acrwatch.delivery.address import WebAddress, file_path, web_address
-from acrwatch.delivery.signature import signed_headers, signing_keys
+from acrwatch.delivery.signature import PREFIX, signed_headers, signing_keys
 from acrwatch.delivery.sinks import Outcome, Outgoing, Sink
 
 TYPE: Final = "webhook"
@@ -84,7 +84,8 @@ class WebhookSink:
         self._url = url
         self._keys = keys
         self._tls = tls
-        self._hidden = (*secret.replace(",", " ").split(), *url.secrets())
+        keys_in_text = [one.removeprefix(PREFIX) for one in secret.replace(",", " ").split()]
+        self._hidden = (*keys_in_text, *url.secrets())
 
     def send(self, outgoing: Outgoing) -> Outcome:
         """Post once and wait for the answer at most TOTAL_SECONDS."""
