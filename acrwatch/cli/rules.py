@@ -119,6 +119,6 @@ def _known(slug: str) -> "Detection":
 
 def in_use() -> "Mapping[str, Detection]":
     """Return the detections by slug."""
-    from detections.rule import load_rules
+    from scheduler import load_detections
 
-    return load_rules()
+    return load_detections()

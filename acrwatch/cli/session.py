@@ -15,6 +15,7 @@ from acrwatch.core.config import Config, load
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from scheduler import Parts
     from storage.state.database import Database
 
 
@@ -38,6 +39,16 @@ class Session:
             source_settings={name: kind.settings for name, kind in source_types().items()},
             destination_settings={name: kind.settings for name, kind in sink_types().items()},
         )
+
+    @contextmanager
+    def parts(self) -> "Iterator[Parts]":
+        """Yield what the configuration names (lake, database, sources, sinks), opened as it is asked for."""
+        import random
+
+        from scheduler import Parts
+
+        with Parts(self.config, clock=self.clock, rng=random.Random()) as parts:  # noqa: S311 - jitter, no secrets
+            yield parts
 
     @contextmanager
     def new_database(self) -> "Iterator[Database]":

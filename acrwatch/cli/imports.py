@@ -1,0 +1,100 @@
+"""`acrwatch import`: audit records from files."""
+
+import dataclasses
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from acrwatch.cli.ingest import sentence
+from acrwatch.cli.output import json_option, note, write_json
+from acrwatch.cli.session import Session, pass_session
+from acrwatch.core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from ingest.pipeline import Pipeline
+    from ingest.sources.files import FilesSource
+    from scheduler import Parts
+
+# Nobody waits for single events of an import; few large commits make few large files.
+_COMMIT_INTERVAL: Final = timedelta(seconds=30)
+_REFRESH_SECONDS: Final = 0.2
+
+
+@click.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+@pass_session
+def import_files(session: Session, /, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Import files of audit records.
+
+    Takes .json, .jsonl and .gz files and folders of them: JSON Lines, arrays, documents with a `records` member, the
+    PT1H.json trees of a storage archive. A file imported before is skipped, and an event known already is stored once.
+    """
+    with session.parts() as parts:
+        source, pipeline = _opened(parts, paths)
+        with _progress_bar(source):
+            counts = pipeline.run_once()
+    progress = source.progress
+    if not progress.files_total:
+        raise NotFoundError(
+            f"no .json, .jsonl or .gz file below {', '.join(map(str, paths))}", remedy="Name the files themselves"
+        )
+    files = {"files": progress.files_done, "files_skipped": progress.files_skipped}
+    if as_json:
+        write_json({**files, **dataclasses.asdict(counts)})
+    skipped = f" ({progress.files_skipped} imported before)" if progress.files_skipped else ""
+    note(f"{progress.files_done} files{skipped}: {sentence(counts)}")
+    if counts.events:
+        note("`acrwatch detect --once` judges them now; a running service does by itself.")
+
+
+def _opened(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[FilesSource, Pipeline]":
+    from ingest.opening import Opening
+    from ingest.pipeline import Pipeline
+    from ingest.sources.files import FilesSource
+
+    lake = parts.lake()
+    source = FilesSource(paths, Opening(lake=lake, database=parts.database, clock=parts.clock))
+    pipeline = Pipeline(
+        source=source,
+        normaliser=parts.normaliser(),
+        lake=lake,
+        database=parts.database,
+        clock=parts.clock,
+        commit_interval=_COMMIT_INTERVAL,
+    )
+    return source, pipeline
+
+
+@contextmanager
+def _progress_bar(source: "FilesSource") -> Iterator[None]:
+    """Show on stderr, if it is a terminal, how far the source has read."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    done = threading.Event()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Importing")
+
+        def refresh() -> None:
+            while not done.wait(_REFRESH_SECONDS):
+                seen = source.progress
+                bar.update(task, total=seen.bytes_total, completed=seen.bytes_done)
+
+        thread = threading.Thread(target=refresh, name="progress")
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()

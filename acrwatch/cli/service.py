@@ -1,0 +1,78 @@
+"""`acrwatch run`, `detect` and `deliver`: the stages after ingest, together or each by itself."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from acrwatch.cli.output import json_option, note, write_json
+from acrwatch.cli.session import Session, pass_session
+from acrwatch.cli.turns import repeat
+
+if TYPE_CHECKING:
+    from scheduler import Parts
+
+_ONCE = click.option("--once", is_flag=True, help="Do what is due now, print counts, and end.")
+
+
+@click.command()
+@pass_session
+def run(session: Session) -> None:
+    """Ingest, detect and deliver until stopped.
+
+    SIGTERM and Ctrl-C end it in order: the commit and the pass under way finish first.
+    """
+    from scheduler import Service
+
+    if not session.config.sources:
+        note("No sources are configured: nothing new will arrive. `acrwatch init` shows how to write one.")
+    with session.parts() as parts:
+        Service(parts).run_until_signal()
+
+
+@click.command()
+@_ONCE
+@json_option
+@click.pass_context
+def detect(ctx: click.Context, once: bool, as_json: bool) -> None:
+    """Judge new events by the rules.
+
+    Alerts found are no failure; a detection that fails is, and ends --once with 1.
+    """
+    session: Session = ctx.obj
+    with session.parts() as parts:
+        if once:
+            ctx.exit(_detect_once(parts, as_json=as_json))
+        engine = parts.engine()
+        repeat(engine.run_until_done, session.config.detections.every)
+
+
+@click.command()
+@_ONCE
+@json_option
+@pass_session
+def deliver(session: Session, once: bool, as_json: bool) -> None:
+    """Send what waits in the outbox to its destinations."""
+    from scheduler import DELIVER_EVERY
+
+    with session.parts() as parts:
+        if not once:
+            repeat(parts.deliver, DELIVER_EVERY)
+            return
+        summary = parts.deliver()
+    if as_json:
+        write_json(dataclasses.asdict(summary))
+    else:
+        note(f"{summary.sent} sent, {summary.retried} to be tried again, {summary.dead} given up.")
+
+
+def _detect_once(parts: "Parts", *, as_json: bool) -> int:
+    passed = parts.engine().run_until_done()
+    if as_json:
+        counts = {"new_events": passed.new_events, "alerts_created": passed.created, "alerts_updated": passed.updated}
+        write_json({**counts, "failed": list(passed.failed)})
+    else:
+        note(f"{passed.new_events} events judged: {passed.created} alerts created, {passed.updated} changed.")
+    for slug in passed.failed:
+        note(f"Detection {slug} failed; see the log. It tries the same events again.")
+    return 1 if passed.failed else 0
