@@ -43,7 +43,8 @@ class Reading:
         self._errors: list[Exception] = []
         self._changed = threading.Condition()
 
-    def on_event(self, _context: object, event: EventData) -> None:
+    def on_event(self, _context: object, event: EventData | None) -> None:
+        assert event is not None
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
@@ -117,6 +118,12 @@ class RawClient:
 
 
 Reader = Callable[..., AbstractContextManager[Reading]]
+
+
+def body_of(event: EventData) -> bytes:
+    """The event's data sections, joined."""
+    parts: Any = event.body
+    return b"".join(parts)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from azure.eventhub.aio import EventHubConsumerClient as AioConsumerClient
 from azure.eventhub.exceptions import ConnectError, EventHubError
 
 from acrwatch.devhub import DevHub, Retention
-from tests.devhub.conftest import Reader
+from tests.devhub.conftest import Reader, body_of
 
 HUB = "acr-audit"
 
@@ -51,28 +51,23 @@ def filled(hub: DevHub) -> DevHub:
     return hub
 
 
-@pytest.fixture(scope="module")
-def read_positions() -> list[list[int]]:
-    """For each of POSITIONS the sequence numbers that one aio client got, each position in a partition of its own."""
-    with DevHub(hubs={HUB: len(POSITIONS)}) as hub:
+def test_the_aio_consumer_starts_where_it_was_told() -> None:
+    with DevHub(hubs={HUB: len(POSITIONS)}) as hub:  # one client reads all of them at once, each in its own partition
         for partition in range(len(POSITIONS)):
             _fill(hub, partition)
-        offset = next(event.offset for event in _read_aio(hub, 10, partition_id="0") if event.sequence_number == 4)
-        starts = {str(i): offset if p == "offset of 4" else p for i, (p, _, _) in enumerate(POSITIONS)}
+        fourth = hub._broker.hub(HUB).partition(0).read(4)
+        assert fourth is not None
+        starts = {str(i): str(fourth.offset) if p == "offset of 4" else p for i, (p, _, _) in enumerate(POSITIONS)}
         inclusive = {str(i): flag for i, (_, flag, _) in enumerate(POSITIONS)}
-        expected = sum(10 - first for _, _, first in POSITIONS)
-        found: list[list[int]] = [[] for _ in POSITIONS]
-
-        def note(context: Any, event: EventData) -> None:
-            found[int(context.partition_id)].append(event.sequence_number or 0)
-
-        _read_aio(hub, expected, note, starting_position=starts, starting_position_inclusive=inclusive)
-        return found
-
-
-@pytest.mark.parametrize("case", range(len(POSITIONS)), ids=[f"{p}-{flag}" for p, flag, _ in POSITIONS])
-def test_the_aio_consumer_starts_where_it_was_told(read_positions: list[list[int]], case: int) -> None:
-    assert read_positions[case] == list(range(POSITIONS[case][2], 10))
+        found: list[list[int | None]] = [[] for _ in POSITIONS]
+        _read_aio(
+            hub,
+            sum(10 - first for _, _, first in POSITIONS),
+            lambda context, event: found[int(context.partition_id)].append(event.sequence_number),
+            starting_position=starts,
+            starting_position_inclusive=inclusive,
+        )
+    assert found == [list(range(first, 10)) for _, _, first in POSITIONS]
 
 
 def test_the_sync_consumer_starts_where_it_was_told(filled: DevHub, reading: Reader) -> None:
@@ -93,7 +88,7 @@ def test_reading_at_latest_gets_only_what_comes_later(filled: DevHub, reading: R
         assert {event.body_as_str() for event in received.wait(1)} == {"new"}
 
 
-@pytest.mark.parametrize("position", [10, 99, "999999999"])
+@pytest.mark.parametrize("position", [10, "999999999"])
 def test_a_position_behind_the_end_is_refused_as_azure_does(filled: DevHub, reading: Reader, position: object) -> None:
     with reading(filled, partition_id="0", starting_position=position, retry_total=0) as received:
         error = received.wait_error()
@@ -113,7 +108,7 @@ def test_events_carry_their_system_properties(filled: DevHub, reading: Reader) -
         events = received.wait(10)
     assert [event.enqueued_time for event in events] == [NOON + timedelta(minutes=number) for number in range(10)]
     assert all(isinstance(event.offset, str) for event in events)
-    assert sorted(events, key=lambda event: int(event.offset)) == events
+    assert sorted(events, key=lambda event: int(event.offset or -1)) == events
     assert events[3].body_as_str() == "event 3"
     assert events[3].partition_key is None
 
@@ -132,7 +127,10 @@ def test_a_consumer_reads_all_partitions(hub: DevHub, reading: Reader) -> None:
 
 
 def test_two_groups_read_the_same_events(filled: DevHub, reading: Reader) -> None:
-    with reading(filled) as first, reading(filled, consumer_group="second") as second:
+    with (
+        reading(filled, partition_id="0") as first,
+        reading(filled, partition_id="0", consumer_group="second") as second,
+    ):
         assert [event.sequence_number for event in first.wait(10)] == list(range(10))
         assert [event.sequence_number for event in second.wait(10)] == list(range(10))
 
@@ -161,7 +159,7 @@ def test_what_retention_dropped_is_skipped_without_renumbering(reading: Reader) 
 
 
 def test_one_session_carries_more_frames_than_its_window(hub: DevHub, reading: Reader) -> None:
-    count = 66_500  # the client announces 65536 and again only when they are used up
+    count = 65_800  # the client announces 65536 and again only when they are used up
     for _ in range(count):
         hub.append(HUB, b"x", partition=0)
     with reading(hub, partition_id="0", prefetch=5000) as received:
@@ -181,7 +179,8 @@ def _read_aio(
         events: list[EventData] = []
         enough = asyncio.Event()
 
-        async def on_event(context: Any, event: EventData) -> None:
+        async def on_event(context: Any, event: EventData | None) -> None:
+            assert event is not None
             events.append(event)
             if note is not None:
                 note(context, event)
@@ -204,7 +203,7 @@ def test_the_aio_consumer_reads_big_messages_of_all_partitions(hub: DevHub) -> N
     for body in bodies:
         hub.append(HUB, body)
     events = _read_aio(hub, 8)
-    assert sorted(b"".join(event.body) for event in events) == bodies
+    assert sorted(body_of(event) for event in events) == bodies
 
 
 def test_a_newcomer_with_an_equal_epoch_takes_the_partition_over(filled: DevHub, reading: Reader) -> None:
