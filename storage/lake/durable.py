@@ -1,8 +1,16 @@
-"""Bytes that survive a power cut: delta-rs renames and links without a single fsync on a local disk."""
+"""Bytes that survive a power cut: delta-rs renames and links without a single fsync on a local disk.
+
+The rule kept here: an entry becomes visible only when all entries before it are durable. So a power cut can tear the
+end of the log and nothing else, and what it took was never confirmed to any source.
+"""
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import unquote
+
+from storage.lake.entries import brings_rows, entry_path, last_checkpoint, log_folder, read_actions
 
 
 def sync_file(path: Path) -> None:
@@ -18,3 +26,34 @@ def sync_folders(folders: Iterable[Path]) -> None:
     """Force the directory entries of these folders to the disk, each once."""
     for folder in sorted(set(folders)):
         sync_file(folder)
+
+
+def sync_entries(root: Path, after: int | None, upto: int) -> None:
+    """Make the versions beyond `after` (None: beyond the last checkpoint) up to `upto` durable, data first.
+
+    Whoever appends rows syncs its files before it commits, so only files that delta-rs wrote are synced here. Entries
+    that log clean-up took and files that a later version removed are passed over.
+    """
+    first = (last_checkpoint(root) or 0) if after is None else after + 1
+    folders = set()
+    for version in range(first, upto + 1):
+        with suppress(FileNotFoundError):
+            for action in read_actions(root, version):
+                if "add" in action and not brings_rows(action):
+                    path = root / unquote(action["add"]["path"])
+                    folders.add(path.parent)
+                    with suppress(FileNotFoundError):
+                        sync_file(path)
+            sync_file(entry_path(root, version))
+            folders.add(log_folder(root))
+    sync_folders(folders)
+
+
+def sync_log(root: Path) -> None:
+    """Make the newest checkpoint, the note that points to it and the log's folder durable."""
+    version = last_checkpoint(root)
+    if version is not None:
+        sync_file(log_folder(root) / f"{version:020}.checkpoint.parquet")
+        with suppress(FileNotFoundError):
+            sync_file(log_folder(root) / "_last_checkpoint")
+    sync_folders([log_folder(root)])

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from acrwatch.core.errors import StoreError
 from storage.lake.durable import sync_file, sync_folders
 from storage.lake.snapshot import LakeFile
 from storage.schema import ARROW_SCHEMA, COLUMNS, PARTITION_COLUMN, STATISTICS_COLUMNS
@@ -21,6 +22,21 @@ _COMPRESSION: Final = ("zstd", 1)
 # A dictionary only costs where nearly every value is new.
 _UNIQUE: Final = {"event_id", "correlation_id", "jwt_id", "event_time", "duration_ms", "extra"}
 _DICTIONARY: Final = [c.name for c in COLUMNS if c.name not in _UNIQUE and c.name != PARTITION_COLUMN]
+
+
+_REQUIRED: Final = [c.name for c in COLUMNS if c.required]
+_ID_BYTES: Final = 16
+
+
+def check_rows(events: pa.Table) -> None:
+    """Raise ValueError unless the table has the schema, all required values and ids of 16 bytes."""
+    if not events.schema.equals(ARROW_SCHEMA):
+        raise ValueError(f"Events must have ARROW_SCHEMA, not {events.schema}")
+    missing = [name for name in _REQUIRED if events.column(name).null_count]
+    if missing:
+        raise ValueError(f"Events lack required values in {', '.join(missing)}")
+    if not _ids_fit(events.column("event_id")):
+        raise ValueError(f"An event id must have {_ID_BYTES} bytes")
 
 
 def by_date(events: pa.Table) -> Iterator[tuple[date, pa.Table]]:
@@ -48,10 +64,10 @@ def write_events(root: Path, day: date, events: pa.Table) -> LakeFile:
             store_schema=False,
         )
         sync_file(path)
+        sync_folders([folder, root] if made else [folder])
     except OSError:
         path.unlink(missing_ok=True)
         raise
-    sync_folders([folder, root] if made else [folder])
     return LakeFile(str(path.relative_to(root)), day, events.num_rows, path.stat().st_size)
 
 
@@ -77,13 +93,26 @@ def _plain(value: object) -> object:
 def read_ids(root: Path, files: list[LakeFile]) -> pa.ChunkedArray:
     """Return the `event_id` column of these files.
 
-    Raises FileNotFoundError when one of them was vacuumed away: reload the snapshot.
+    Raises FileNotFoundError when one of them was swept away: reload the snapshot; StoreError where one is damaged.
     """
     chunks: list[pa.Array] = []
     for file in files:
-        column = pq.read_table(root / file.path, columns=["event_id"], partitioning=None).column("event_id")
-        chunks.extend(column.chunks)
-    return pa.chunked_array(chunks, type=ARROW_SCHEMA.field("event_id").type)
+        try:
+            column = pq.read_table(root / file.path, columns=["event_id"], partitioning=None).column("event_id")
+        except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
+            raise StoreError(f"Cannot read event ids from {root / file.path}: {error}", remedy="Restore it") from error
+        chunks.extend(column.cast(pa.binary()).chunks)  # another writer may use another flavour of binary
+    ids = pa.chunked_array(chunks, type=pa.binary())
+    if not _ids_fit(ids):
+        raise StoreError(
+            f"{root} holds event ids that are not {_ID_BYTES} bytes long", remedy="Did others write to it?"
+        )
+    return ids
+
+
+def _ids_fit(ids: pa.ChunkedArray) -> bool:
+    fit: bool = pc.all(pc.equal(pc.binary_length(ids), _ID_BYTES), min_count=0).as_py()
+    return fit
 
 
 def remove(root: Path, files: list[LakeFile]) -> None:

@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import unquote
 
+from storage.lake.entries import Action, brings_rows, entry_path, read_actions
+
 
 @dataclass(frozen=True, slots=True)
 class LakeFile:
@@ -44,13 +46,9 @@ class Hint:
     entry: str
 
 
-def _entry_path(root: Path, version: int) -> Path:
-    return root / "_delta_log" / f"{version:020}.json"
-
-
 def _entry_hash(root: Path, version: int) -> str | None:
     try:
-        return hashlib.sha256(_entry_path(root, version).read_bytes()).hexdigest()
+        return hashlib.sha256(entry_path(root, version).read_bytes()).hexdigest()
     except FileNotFoundError:
         return None
 
@@ -59,34 +57,36 @@ def appended(snapshot: Snapshot, since: Hint | None) -> list[tuple[int, list[Lak
     """Return, per version after `since` (None: from the first), the files that brought new rows.
 
     Returns None where the log cannot say (cleaned up, or another table now stands there): the caller then looks at
-    every file of the snapshot. Compaction moves rows without adding any and is left out.
+    every file of the snapshot. Compaction moves rows without adding any and is left out, and so are files of dates that
+    retention has deleted since. The files may have been compacted away: never read them beside the snapshot's own.
     """
     if since is not None and (
         since.version > snapshot.version or _entry_hash(snapshot.root, since.version) != since.entry
     ):
         return None
-    found = []
+    found: list[tuple[int, list[LakeFile]]] = []
+    deleted: set[str] = set()
     for version in range(0 if since is None else since.version + 1, snapshot.version + 1):
         try:
-            lines = _entry_path(snapshot.root, version).read_text(encoding="utf-8").splitlines()
+            actions = read_actions(snapshot.root, version)
         except FileNotFoundError:
             return None
-        files = [_added(action["add"]) for action in map(json.loads, lines) if _brings_rows(action)]
-        if any(not (snapshot.root / file.path).exists() for file in files):
-            return None
-        if files:
-            found.append((version, files))
-    return found
+        found.append((version, [_added(action["add"]) for action in actions if brings_rows(action)]))
+        deleted.update(unquote(action["remove"]["path"]) for action in actions if _takes_rows(action))
+    kept = [(version, [file for file in files if file.path not in deleted]) for version, files in found]
+    if not all((snapshot.root / file.path).exists() for _, files in kept for file in files):
+        return None
+    return [(version, files) for version, files in kept if files]
 
 
-def _brings_rows(action: dict[str, dict[str, object]]) -> bool:
-    return "add" in action and action["add"]["dataChange"] is True
+def _takes_rows(action: Action) -> bool:
+    """Tell retention, which deletes whole dates, from a compaction, whose rows live on elsewhere."""
+    return "remove" in action and action["remove"]["dataChange"] is True
 
 
-def _added(add: dict[str, object]) -> LakeFile:
-    stats = json.loads(str(add.get("stats") or "{}"))
-    day = date.fromisoformat(add["partitionValues"]["event_date"])  # type: ignore[index]
-    return LakeFile(unquote(str(add["path"])), day, int(stats.get("numRecords", 0)), int(str(add["size"])))
+def _added(add: Action) -> LakeFile:
+    day = date.fromisoformat(add["partitionValues"]["event_date"])
+    return LakeFile(unquote(add["path"]), day, json.loads(add["stats"])["numRecords"], add["size"])
 
 
 def total_rows(files: Iterable[LakeFile]) -> int:

@@ -1,0 +1,76 @@
+"""Joining the small files of a date, and proof that no row came or went by it.
+
+Compaction commits through delta-rs, which retries beside appends and refuses a second compaction of the same files,
+but the latter not in every version: 1.6.4 to 1.6.6 double the rows. `tests/lake/test_compaction_race.py` holds the
+installed one to it, and each compaction is besides checked against the version just before it.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Final
+
+from deltalake import DeltaTable, WriterProperties
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from acrwatch.core.errors import ConflictError, StoreError
+from storage.lake.durable import sync_entries
+from storage.lake.handle import open_table
+from storage.lake.snapshot import Snapshot, total_rows
+from storage.lake.table import Lake
+
+# A date is compacted when it holds this many files that are well below a target size.
+MIN_FILES: Final = 8
+TARGET_BYTES: Final = 64 * 1024 * 1024
+
+# With one target of 64 MB each round would rewrite all that the day has gathered so far: half a day's bytes times the
+# rounds of a day. With a step between, a byte is written about four times more and then left alone.
+_STEP_BYTES: Final = 4 * 1024 * 1024
+
+
+def targets(snapshot: Snapshot) -> Mapping[date, int]:
+    """Return the dates worth compacting, oldest first, and the size of file to aim at, bytes."""
+    tiny: dict[date, int] = {}
+    middling: dict[date, int] = {}
+    for file in snapshot.files:
+        if file.size < TARGET_BYTES // 2:
+            count = tiny if file.size < _STEP_BYTES // 2 else middling
+            count[file.date] = count.get(file.date, 0) + 1
+    found = {day: _STEP_BYTES for day, count in tiny.items() if count >= MIN_FILES}
+    found.update({day: TARGET_BYTES for day, count in middling.items() if count >= MIN_FILES})
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def compact(lake: Lake, day: date, target: int) -> tuple[int, int]:
+    """Join the files of one date into files of about `target` bytes; return how many were removed and added.
+
+    Durable on return. Raises ConflictError when another process rewrote the same files (harmless: nothing was
+    changed), StoreError when the disk refuses or, which must never happen, the number of rows changed.
+    """
+    table = open_table(lake.root)
+    try:
+        metrics = table.optimize.compact(
+            partition_filters=[("event_date", "=", day.isoformat())],
+            target_size=target,
+            writer_properties=WriterProperties(compression="ZSTD", compression_level=3),
+        )
+        if metrics["numFilesRemoved"]:
+            sync_entries(lake.root, table.version() - 1, table.version())
+            _check(lake, table, day)
+    except CommitFailedError as error:
+        raise ConflictError(f"Another process compacted {day} of {lake.root}: {error}") from error
+    except (OSError, DeltaError, ValueError) as error:
+        raise StoreError(f"Cannot compact {day} of {lake.root}: {error}", remedy="Free disk space") from error
+    return metrics["numFilesRemoved"], metrics["numFilesAdded"]
+
+
+def _check(lake: Lake, table: DeltaTable, day: date) -> None:
+    """Compare the date's rows in the version that the compaction made and in the one right before it."""
+    after = total_rows(lake.snapshot_of(table).between(day, day))
+    version = table.version()
+    before = total_rows(lake.snapshot_of(DeltaTable(str(lake.root), version=version - 1)).between(day, day))
+    if before != after:
+        raise StoreError(
+            f"Compaction of {day} in version {version} of {lake.root} turned {before} rows into {after}",
+            remedy=f"Stop acrwatch and report this: version {version - 1} still holds the right ones",
+        )
