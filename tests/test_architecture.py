@@ -1,8 +1,8 @@
 """Who may import whom, where import-linter cannot see: the lone module scheduler.py, and third-party SDKs."""
 
 import ast
-from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,14 +33,22 @@ def sources() -> list[Path]:
     return found
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Yield every module a file imports, at any depth; `from a import b` counts as `a.b`, which covers both."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def imports(path: Path) -> tuple[str, ...]:
+    """Return every module a file imports, at any depth; `from a import b` counts as `a.b`, which covers both."""
+    found: list[str] = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(found)
 
 
 def within(module: str, package: str) -> bool:
@@ -77,7 +85,7 @@ def test_time_is_asked_for_in_one_place() -> None:
     calls = {
         name(path)
         for path in sources()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in ("now", "utcnow", "today")
         if isinstance(node.value, ast.Name) and node.value.id in ("datetime", "date")
     }

@@ -1,10 +1,11 @@
 """`acrwatch rejects`: records that could not become events."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrwatch.cli.output import Column, Format, list_options, show_list, within
+from acrwatch.cli.output import Column, Format, json_option, list_options, note, show_list, within, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import parsed, utc
 
@@ -38,6 +39,28 @@ def list_(session: Session, /, reason: str | None, pending: bool, output_format:
     with session.database() as database, database.connect() as connection:
         found = store.recent(connection, limit=limit + 1, reason=reason, pending_only=pending)
     show_list(output_format, within(limit, [_as_json(reject) for reject in found]), _COLUMNS, _DETAIL)
+
+
+@rejects.command()
+@click.option("--reason", metavar="WORD", help="Only those rejected for this reason.")
+@click.option("--limit", type=click.IntRange(min=1), default=10_000, show_default=True, help="At most this many.")
+@json_option
+@pass_session
+def replay(session: Session, /, reason: str | None, limit: int, as_json: bool) -> None:
+    """Read rejects again, after a fix; what is readable by now becomes events."""
+    from acrwatch.cli.replay import replay as give_second_chance
+    from storage.state import rejects as store
+
+    with session.parts() as parts:
+        with parts.database.connect() as connection:
+            found = store.recent(connection, limit=limit, reason=reason, pending_only=True)
+        done = give_second_chance(parts, found)
+    if as_json:
+        write_json(dataclasses.asdict(done))
+        return
+    note(f"{done.replayed} of {len(found)} rejects can be read now: {done.events} new events.")
+    if done.cut:
+        note(f"{done.cut} were too long to be kept whole and cannot be replayed.")
 
 
 def _as_json(reject: "StoredReject") -> dict[str, Any]:

@@ -66,6 +66,22 @@ def test_rejects_list_pending_leaves_out_replayed_ones(call: Call, database: Dat
     assert len(call("rejects", "list", "--json").json) == 1
 
 
+def test_rejects_replay_makes_events_of_what_can_be_read_by_now(call: Call, database: Database) -> None:
+    record = call("simulate", "--days", "0.1", "--events-per-day", "300").stdout.splitlines()[0].encode()
+    found = [
+        Reject("files/x", 0, 0, "missing_member", "was a defect", record, len(record)),
+        Reject("files/x", 1, 0, "invalid_json", "no JSON", b"{", 1),
+        Reject("files/x", 2, 0, "too_long", "cut", b"{", 100),
+    ]
+    with database.begin() as connection:
+        rejects.store(connection, found, now=THEN)
+    expected = {"replayed": 1, "still_rejected": 1, "cut": 1, "events": 1, "duplicates": 0}
+    assert call("rejects", "replay", "--json").json == expected
+    pending = [item["reason"] for item in call("rejects", "list", "--pending", "--json").json]
+    assert sorted(pending) == ["invalid_json", "too_long"]
+    assert call("detect", "--once", "--json").json["new_events"] == 1
+
+
 def test_db_migrate_creates_the_database(call: Call, tmp_path: Path) -> None:
     assert call("db", "migrate", "--json").json["migrated"] is True
     assert (tmp_path / "data/state.db").exists()
