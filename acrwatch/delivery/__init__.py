@@ -1,0 +1,1 @@
+"""Getting alerts out: the outbox to its destinations, at least once, each delivery under an id that stays the same."""

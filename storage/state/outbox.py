@@ -242,8 +242,7 @@ def _update_due(connection: Connection, alert_id: str, destination: str, now: da
         .where(
             deliveries.c.alert_id == alert_id,
             deliveries.c.destination == destination,
-            deliveries.c.type == UPDATED,
-            deliveries.c.status != FOLDED,
+            deliveries.c.type == UPDATED,  # the last one is never folded: folding takes a later one
         )
         .order_by(deliveries.c.sequence.desc())
         .limit(1)

@@ -9,7 +9,7 @@ import pytest
 
 from acrwatch.delivery.schedule import SCHEDULE
 from acrwatch.delivery.sinks import Outcome, Outgoing, Sink
-from acrwatch.delivery.worker import Summary, deliver_due, ping
+from acrwatch.delivery.worker import LEASE, Summary, deliver_due, ping
 from storage.state import incidents, outbox
 from storage.state.database import Database
 from storage.state.outbox import Delivery
@@ -215,9 +215,9 @@ def test_a_hanging_destination_does_not_hold_up_another(
     waited: list[bool] = []
     receiver.before_answer = lambda _: waited.append(everything_else_is_there.wait(timeout=10))
     for number in range(20):
-        enqueue(f"A{number:02}", to=["quick"])
+        enqueue(f"A{number:02}", to=["the-other"])
     enqueue("A00")
-    assert deliver({"siem": webhook, "quick": QuickSink()}) == Summary(sent=21)
+    assert deliver({"siem": webhook, "the-other": QuickSink()}) == Summary(sent=21)
     assert waited == [True]
 
 
@@ -274,15 +274,23 @@ def _wait_if(wanted: bool, barrier: threading.Barrier) -> None:
         barrier.wait(timeout=10)
 
 
-def test_a_worker_whose_lease_is_nearly_over_lets_go(
-    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, clock: MovableClock
+def test_a_worker_never_sends_on_a_lease_that_is_over(
+    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, clock: MovableClock, database: Database
 ) -> None:
     """The clock jumps while the first is being sent: the second is claimed anew before it is sent."""
     enqueue("A")
     enqueue("B")
-    receiver.before_answer = lambda _: clock.move(timedelta(minutes=10))
+    left: list[timedelta] = []
+
+    def jump(_: object) -> None:
+        (leased,) = [one.lease_until for one in _all(database) if one.id == receiver.ids()[-1]]
+        assert leased is not None
+        left.append(leased - clock.now())
+        clock.move(timedelta(minutes=10))
+
+    receiver.before_answer = jump
     assert deliver() == Summary(sent=2)
-    assert receiver.ids() == ["alr_A_1_siem_created", "alr_B_1_siem_created"]
+    assert left == [LEASE, LEASE]
 
 
 def test_a_ping_says_what_it_is(receiver: Receiver, webhook: Sink, clock: MovableClock) -> None:

@@ -1,6 +1,8 @@
 """The outbox: what is due, in which order, to whom, and what becomes of it."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
@@ -217,6 +219,20 @@ def test_the_oldest_come_first_up_to_the_limit(database: Database, now: datetime
 def test_what_is_not_due_yet_is_not_claimed(database: Database, now: datetime) -> None:
     _enqueue(database, now + MINUTE, CREATED, 1)
     assert _claim(database, now) == []
+
+
+def test_two_that_claim_at_once_never_get_the_same(database: Database, now: datetime) -> None:
+    for alert in "ABCD":
+        _enqueue(database, now, CREATED, 1, alert=alert)
+    with ThreadPoolExecutor(1) as pool, database.begin() as connection:
+        first = outbox.claim(connection, "siem", owner="w1", lease=LEASE, limit=2, now=now)
+        second = pool.submit(_claim, database, now, owner="w2", limit=2)
+        with suppress(TimeoutError):
+            second.result(timeout=0.2)  # PostgreSQL skips what is locked; SQLite waits for the commit below
+        connection.commit()
+        assert [one.alert_id for one in first] == ["A", "B"]
+        assert [one.alert_id for one in second.result(timeout=30)] in (["C", "D"], [])
+    assert {(one.alert_id, one.lease_owner) for one in _all(database)} >= {("A", "w1"), ("B", "w1")}
 
 
 def test_due_names_the_destinations_worth_a_claim(database: Database, now: datetime) -> None:
