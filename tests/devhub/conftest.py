@@ -62,6 +62,12 @@ class Reading:
             )
             return list(self._events)
 
+    def wait_for_sequence_number(self, number: int) -> list[EventData]:
+        """Return the events once the one with this number is among them."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: any(e.sequence_number == number for e in self._events), WAIT)
+            return list(self._events)
+
     def poll(self, count: int, timeout: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: len(self._events) >= count, timeout)
@@ -86,9 +92,9 @@ class RawClient:
         for part in parts:
             self._socket.sendall(frame_bytes(0, part.encode()) if isinstance(part, Performative) else part)
 
-    def open(self) -> None:
+    def open(self, incoming_window: int = 100) -> None:
         """Get through protocol header, Open and Begin on channel 0."""
-        self.send(AMQP_HEADER, Open(container_id="raw"), Begin(incoming_window=100, outgoing_window=100))
+        self.send(AMQP_HEADER, Open(container_id="raw"), Begin(incoming_window=incoming_window, outgoing_window=100))
         while (header := self._reader.protocol_header()) is None:
             assert self._fill()
         assert header == AMQP_HEADER

@@ -71,12 +71,8 @@ def test_the_aio_consumer_starts_where_it_was_told() -> None:
 
 
 def test_the_sync_consumer_starts_where_it_was_told(filled: DevHub, reading: Reader) -> None:
-    for position, inclusive, first in (("-1", False, 0), (6, True, 6), (NOON + timedelta(minutes=3), False, 4)):
-        with reading(
-            filled, partition_id="0", starting_position=position, starting_position_inclusive=inclusive
-        ) as received:
-            events = received.wait(10 - first)
-        assert [event.sequence_number for event in events] == list(range(first, 10))
+    with reading(filled, partition_id="0", starting_position=6, starting_position_inclusive=True) as received:
+        assert [event.sequence_number for event in received.wait(4)] == [6, 7, 8, 9]
 
 
 def test_reading_at_latest_gets_only_what_comes_later(filled: DevHub, reading: Reader) -> None:
@@ -88,13 +84,12 @@ def test_reading_at_latest_gets_only_what_comes_later(filled: DevHub, reading: R
         assert {event.body_as_str() for event in received.wait(1)} == {"new"}
 
 
-@pytest.mark.parametrize("position", [10, "999999999"])
-def test_a_position_behind_the_end_is_refused_as_azure_does(filled: DevHub, reading: Reader, position: object) -> None:
-    with reading(filled, partition_id="0", starting_position=position, retry_total=0) as received:
+def test_a_position_behind_the_end_is_refused_as_azure_does(filled: DevHub, reading: Reader) -> None:
+    with reading(filled, partition_id="0", starting_position="999999999", retry_total=0) as received:
         error = received.wait_error()
     assert isinstance(error, ConnectError)
     assert "argument-error" in str(error)
-    assert "is invalid. The last" in str(error)
+    assert "The supplied offset '999999999' is invalid. The last offset in the system is" in str(error)
 
 
 def test_a_consumer_that_has_read_everything_waits_for_more(filled: DevHub, reading: Reader) -> None:
@@ -103,20 +98,18 @@ def test_a_consumer_that_has_read_everything_waits_for_more(filled: DevHub, read
         assert [event.sequence_number for event in received.wait(1)] == [10]
 
 
-def test_events_carry_their_system_properties(filled: DevHub, reading: Reader) -> None:
-    with reading(filled, partition_id="0") as received:
-        events = received.wait(10)
-    assert [event.enqueued_time for event in events] == [NOON + timedelta(minutes=number) for number in range(10)]
+def test_events_carry_body_properties_and_system_properties(hub: DevHub, reading: Reader) -> None:
+    for number in range(3):
+        moment = NOON + timedelta(minutes=number)
+        hub.append(HUB, bytes((number,)), partition=0, enqueued_time=moment, properties={"origin": "test"})
+    with reading(hub, partition_id="0") as received:
+        events = received.wait(3)
+    assert [event.enqueued_time for event in events] == [NOON + timedelta(minutes=number) for number in range(3)]
+    assert [event.sequence_number for event in events] == [0, 1, 2]
+    assert [body_of(event) for event in events] == [b"\x00", b"\x01", b"\x02"]
     assert all(isinstance(event.offset, str) for event in events)
     assert sorted(events, key=lambda event: int(event.offset or -1)) == events
-    assert events[3].body_as_str() == "event 3"
-    assert events[3].partition_key is None
-
-
-def test_injected_properties_arrive(hub: DevHub, reading: Reader) -> None:
-    hub.append(HUB, b"x", partition=0, properties={"origin": "test"})
-    with reading(hub) as received:
-        assert received.wait(1)[0].properties == {b"origin": b"test"}
+    assert [(event.partition_key, event.properties) for event in events] == [(None, {b"origin": b"test"})] * 3
 
 
 def test_a_consumer_reads_all_partitions(hub: DevHub, reading: Reader) -> None:
@@ -158,13 +151,18 @@ def test_what_retention_dropped_is_skipped_without_renumbering(reading: Reader) 
             assert [event.sequence_number for event in received.wait(3)] == [7, 8, 9]
 
 
-def test_one_session_carries_more_frames_than_its_window(hub: DevHub, reading: Reader) -> None:
-    count = 65_800  # the client announces 65536 and again only when they are used up
-    for _ in range(count):
-        hub.append(HUB, b"x", partition=0)
-    with reading(hub, partition_id="0", prefetch=5000) as received:
-        events = received.wait(count)
-    assert [event.sequence_number for event in events] == list(range(count))
+def test_one_session_carries_many_times_its_window(
+    hub: DevHub, reading: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The client announces 65536 frames and again only when all are used up; 50 let that happen often, and in the middle
+    # of a message of three frames, too.
+    monkeypatch.setattr("azure.eventhub._pyamqp.client.INCOMING_WINDOW", 50)
+    for number in range(300):
+        hub.append(HUB, bytes(180_000 if number % 7 == 0 else 10), partition=0)
+    with reading(hub, partition_id="0") as received:
+        events = received.wait(300)
+    assert [event.sequence_number for event in events] == list(range(300))
+    assert [len(body_of(event)) for event in events] == [180_000 if n % 7 == 0 else 10 for n in range(300)]
 
 
 def _read_aio(
@@ -214,10 +212,3 @@ def test_a_newcomer_with_an_equal_epoch_takes_the_partition_over(filled: DevHub,
             error = first.wait_error()
     assert isinstance(error, EventHubError)
     assert "link:stolen" in str(error) or "LinkStolen" in str(error)
-
-
-def test_a_consumer_without_epoch_is_refused_while_an_exclusive_one_reads(filled: DevHub, reading: Reader) -> None:
-    with reading(filled, partition_id="0", owner_level=0) as first:
-        first.wait(10)
-        with reading(filled, partition_id="0", retry_total=0) as second:
-            assert "epoch '0' holds this partition" in str(second.wait_error())

@@ -1,13 +1,18 @@
 """What the hub does with peers that the real client is not: hostile, unauthorised, silent, or from another time."""
 
+import base64
+import hashlib
+import hmac
 import socket
 import struct
+from urllib.parse import quote_plus
 
 import pytest
 
 from acrwatch.devhub import DevHub
 from acrwatch.devhub.encoder import encode
 from acrwatch.devhub.frames import AMQP_HEADER, SASL_HEADER, frame_bytes
+from acrwatch.devhub.message import APPLICATION_PROPERTIES, VALUE, section
 from acrwatch.devhub.performatives import Attach, Begin, Close, Detach, Flow, Open, SaslInit, Transfer
 from acrwatch.devhub.wire_types import Described, Symbol, ULong
 from tests.devhub.conftest import RawClient
@@ -156,7 +161,61 @@ def test_a_silent_peer_gets_heartbeats_and_is_closed_in_the_end() -> None:
     assert b"amqp:connection:forced" in received
 
 
-def test_the_second_receiver_credit_counts_from_what_was_sent(raw: RawClient) -> None:
+def _authorise(hub: DevHub, raw: RawClient) -> None:
+    """Put a token as the real client would, without waiting for the reply."""
+    key = hub.connection_string.split("SharedAccessKey=")[1].split(";")[0]
+    resource = f"sb://localhost/{HUB}"
+    signed = f"{quote_plus(resource)}\n4102444800"  # until the year 2100
+    signature = base64.b64encode(hmac.new(key.encode(), signed.encode(), hashlib.sha256).digest()).decode()
+    token = (
+        f"SharedAccessSignature sr={quote_plus(resource)}&sig={quote_plus(signature)}"
+        "&se=4102444800&skn=RootManageSharedAccessKey"
+    )
+    properties = {
+        "operation": "put-token",
+        "type": "servicebus.windows.net:sastoken",
+        "name": resource,
+    }
+    raw.send(_producer_attach("$cbs", handle=9))
+    assert isinstance(raw.receive(), Attach)
+    assert isinstance(raw.receive(), Flow)
+    payload = section(APPLICATION_PROPERTIES, properties) + section(VALUE, token)
+    raw.send(frame_bytes(0, Transfer(handle=9, delivery_id=0, delivery_tag=b"1", settled=True).encode() + payload))
+
+
+def test_a_delivery_goes_on_where_the_clients_window_stopped_it(hub: DevHub, raw: RawClient) -> None:
+    hub.append(HUB, bytes(180_000), partition=0)
+    raw.open(incoming_window=2)
+    _authorise(hub, raw)
+    raw.send(_consumer_attach(f"{HUB}/ConsumerGroups/$Default/Partitions/0"))
+    assert isinstance(raw.receive(), Attach)
+    raw.send(Flow(handle=0, delivery_count=0, link_credit=10, next_incoming_id=0, incoming_window=2))
+    first, second = raw.receive(), raw.receive()
+    assert isinstance(first, Transfer)
+    assert isinstance(second, Transfer)
+    assert (first.more, second.more) == (True, True)
+    raw.send(Flow(next_incoming_id=2, incoming_window=0, echo=True))
+    assert isinstance(raw.receive(), Flow)  # nothing but the echo: the window is shut
+    raw.send(Flow(next_incoming_id=2, incoming_window=2))
+    third = raw.receive()
+    assert isinstance(third, Transfer)
+    assert (third.delivery_id, third.more) == (0, False)
+
+
+def test_a_consumer_gets_no_more_than_its_credit(hub: DevHub, raw: RawClient) -> None:
+    for _ in range(5):
+        hub.append(HUB, b"x", partition=0)
+    raw.open()
+    _authorise(hub, raw)
+    raw.send(_consumer_attach(f"{HUB}/ConsumerGroups/$Default/Partitions/0"))
+    assert isinstance(raw.receive(), Attach)
+    for delivery_count in (0, 2):
+        raw.send(Flow(handle=0, delivery_count=delivery_count, link_credit=2, incoming_window=100, echo=True))
+        received = [raw.receive() for _ in range(3)]
+        assert [type(performative) for performative in received] == [Transfer, Transfer, Flow]
+
+
+def test_a_drained_link_uses_its_credit_up(raw: RawClient) -> None:
     raw.open()
     raw.send(_consumer_attach("$cbs"))
     raw.receive()
