@@ -31,8 +31,8 @@ def parsed(moment: object) -> datetime | None:
 
 
 def span(length: timedelta) -> str:
-    """Return a time span as settings are written, in the largest unit that fits: `90m`, `24h` comes out as `1d`."""
-    for seconds, unit in _UNITS:
+    """Return a time span as settings are written, in the largest unit that fits: `90m`, `24h`, `2d`."""
+    for seconds, unit in _UNITS if length >= timedelta(days=2) else _UNITS[1:]:
         if length % timedelta(seconds=seconds) == timedelta(0):
             return f"{length // timedelta(seconds=seconds)}{unit}"
     return f"{length // timedelta(milliseconds=1)}ms"

@@ -20,11 +20,11 @@ from acrwatch.core.setting import REQUIRED, IpNetwork, Setting, duration, networ
 DEFAULT_FILE: Final = "acrwatch.toml"
 
 STORE: Final = (
-    Setting("path", text, "./data/lake", "Where events are kept: a folder, or an abfss:// address."),
+    Setting("path", text, "./data/lake", "The folder where events are kept."),
     Setting(
         "database", text, "sqlite:///data/state.db", "State: sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME."
     ),
-    Setting("retention", duration, timedelta(days=400), "Events older than this are removed, and refused on arrival."),
+    Setting("retention", duration, timedelta(days=400), "Events older than this on arrival are refused, and counted."),
 )
 DETECTIONS: Final = (
     Setting(

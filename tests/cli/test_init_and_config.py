@@ -84,7 +84,7 @@ def test_config_show_origin_tells_who_said_so(call: Call, tmp_path: Path, monkey
     assert ["SETTING", "VALUE", "ORIGIN"] in rows
     assert ["store.retention", "30d", "acrwatch.toml"] in rows
     assert ["detections.every", "5s", "ACRWATCH__DETECTIONS__EVERY"] in rows
-    assert ["detections.lateness", "1d", "default"] in rows
+    assert ["detections.lateness", "24h", "default"] in rows
 
 
 def test_a_configuration_mistake_ends_with_2_and_its_place(call: Call, tmp_path: Path) -> None:
