@@ -102,7 +102,7 @@ class Hub:
         try:
             error = await link.ended(task)
         finally:
-            await link.end(task)
+            await asyncio.shield(link.end(task))
         raise error if isinstance(error, AcrWatchError | Stopped) else translate(error, self._address)
 
     async def close(self) -> None:

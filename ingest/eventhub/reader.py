@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _STOP_SECONDS: Final = 15.0
+_GRACE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +189,7 @@ class Reader:
                     raise RemoteUnreachableError(f"partition {one.id} has messages, but none arrive")
                 behind = (one.received or 0) if look.last > (one.received or 0) and not look.empty else None
         finally:
-            link.cancel()
-            await asyncio.wait({link})
+            await self._settle(link)
 
     async def _deliver(self, one: Partition, backoff: Backoff, since: float, arrived: Sequence[Arrived]) -> None:
         if self._stopping.is_set():
@@ -266,6 +266,17 @@ class Reader:
                 raise Stopped
             return task.result()
         finally:
-            for pending in (task, stop):
-                pending.cancel()
-            await asyncio.wait({task, stop}, timeout=5)
+            stop.cancel()
+            await self._settle(task)
+
+    async def _settle(self, task: "asyncio.Task[Any]") -> None:
+        """Wait for the end of a task whose outcome no longer matters.
+
+        Where reading ends it gets a moment to end by itself: the client leaves its sockets open when it is cancelled.
+        """
+        if self._stopping.is_set():
+            await asyncio.wait({task}, timeout=_GRACE_SECONDS)
+        task.cancel()
+        await asyncio.wait({task}, timeout=_GRACE_SECONDS)
+        if task.done() and not task.cancelled():
+            task.exception()  # else it is logged as never looked at

@@ -13,9 +13,9 @@ from ingest.files.piece import KEPT, MAX_RECORD, SPACE, Piece, record, too_long
 
 # Possessive quantifiers never backtrack: linear time whatever the input holds.
 _TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_TOKEN: Final = re.compile(rb"(?:[^\"{}\[\],]++|" + _TEXT + rb")*+([{}\[\],])", re.DOTALL)
-_BRACKET: Final = re.compile(rb"(?:[^\"{}\[\]]++|" + _TEXT + rb")*+([{}\[\]])", re.DOTALL)
-_RUN: Final = re.compile(rb"(?:[^\"]++|" + _TEXT + rb")*+", re.DOTALL)
+_TO_TOKEN: Final = re.compile(rb"(?:[^\"{}\[\],]++|" + _TEXT + rb")*+", re.DOTALL)
+_TO_BRACKET: Final = re.compile(rb"(?:[^\"{}\[\]]++|" + _TEXT + rb")*+", re.DOTALL)
+_IN_TEXT: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _RECORDS_KEY: Final = re.compile(rb'"records"\s*+:\s*+\Z', re.IGNORECASE)
 _NESTING: Final = 3  # list, envelope, records: deeper brackets belong to a record
 
@@ -30,16 +30,37 @@ class BracketScanner:
         self._opened: list[bytes] = []  # containers whose elements are records, and envelopes around them
         self._depth = 0  # brackets open inside the record that is being read, or the envelope's end that is skipped
         self._skipping = False
+        self._in_text = False
         self._start = b""  # of a record that has become too long
         self._dropped = 0
 
     def feed(self, block: bytes) -> Iterator[Piece]:
         """Yield the pieces that this block completes."""
         self._data += block
-        while match := (_BRACKET if self._depth else _TOKEN).match(self._data, self._at):
-            self._at = match.end()
-            yield from self._inside(match[1]) if self._depth else self._between(match[1])
+        while token := self._next():
+            yield from self._inside(token) if self._depth else self._between(token)
         self._compact()
+
+    def _next(self) -> bytes:
+        """Go behind the next bracket, or between records also comma, outside of texts; empty at the end of the data.
+
+        A text that is not whole yet is remembered as such, so that nothing is ever looked at twice.
+        """
+        data = self._data
+        while self._at < len(data):
+            if self._in_text:
+                self._at = _end(_IN_TEXT, data, self._at)
+                if data[self._at : self._at + 1] != b'"':  # the end of the data, or half an escape
+                    break
+                self._at += 1
+                self._in_text = False
+            self._at = _end(_TO_BRACKET if self._depth else _TO_TOKEN, data, self._at)
+            token = bytes(data[self._at : self._at + 1])
+            self._at += len(token)
+            if token != b'"':
+                return token
+            self._in_text = True
+        return b""
 
     def rest(self) -> bytes:
         """Return what follows the last whole piece: an unfinished record, or nothing but white space."""
@@ -104,7 +125,8 @@ class BracketScanner:
         body = bytes(self._data[self._mark : end]).strip(SPACE)
         start, dropped = self._start, self._dropped
         self._start, self._dropped, self._mark = b"", 0, end
-        return too_long(start, dropped + len(body)) if dropped else record(body)
+        length = dropped + len(body)
+        return record(body) if length <= MAX_RECORD else too_long(start or body, length)
 
     def _compact(self) -> None:
         """Forget what is done with, and all but the start of a record that is too long."""
@@ -115,16 +137,11 @@ class BracketScanner:
         self._mark = 0
         if self._dropped or len(self._data) > MAX_RECORD:
             self._start = self._start or bytes(self._data[:KEPT])
-            self._dropped += len(self._data)
-            del self._data[: self._at or self._shorten()]
-            self._dropped -= len(self._data)
+            self._dropped += self._at
+            del self._data[: self._at]
             self._at = 0
 
-    def _shorten(self) -> int:
-        """Where no bracket is in sight, reduce the data to what decides on how to read on: is a text open, and does it
-        end in half an escape? Returns how much of the rest is to go, which is nothing."""
-        run = _RUN.match(self._data)
-        open_text = run is not None and run.end() < len(self._data)
-        backslashes = len(self._data) - len(self._data.rstrip(b"\\"))
-        self._data[:] = (b'"' + b"\\" * (backslashes % 2)) if open_text else b""
-        return 0
+
+def _end(pattern: re.Pattern[bytes], data: bytearray, start: int) -> int:
+    match = pattern.match(data, start)
+    return match.end() if match else start

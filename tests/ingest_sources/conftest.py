@@ -1,7 +1,6 @@
 """A lake, a state database, and readers of a local event hub with short waits."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,10 +16,11 @@ from tests.ingest_sources.reading import HUB, QUICK, MakeSource, settings_of
 
 
 @pytest.fixture
-def opening(tmp_path: Path) -> Iterator[Opening]:
-    database = Database(f"sqlite:///{tmp_path / 'state.db'}")
+def opening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opening]:
+    folder = tmp_path_factory.mktemp("store")
+    database = Database(f"sqlite:///{folder / 'state.db'}")
     database.migrate()
-    yield Opening(Lake.open(tmp_path / "lake"), database, SystemClock())
+    yield Opening(Lake.open(folder / "lake"), database, SystemClock())
     database.close()
 
 

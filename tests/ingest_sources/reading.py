@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from acrwatch.core.errors import AcrWatchError
 from acrwatch.core.model import Message
 from acrwatch.core.setting import Secret
 from acrwatch.devhub import DevHub
@@ -11,7 +12,7 @@ from ingest.eventhub.reader import Timing
 from ingest.sources import Source, eventhub
 
 HUB = "acr-audit"
-QUICK = Timing(look=0.5, outage=1.0, proof=1.0, heartbeat=0.2, first_retry=0.05, last_retry=0.5)
+QUICK = Timing(look=0.5, outage=1.0, proof=1.0, heartbeat=0.1, first_retry=0.05, last_retry=0.5)
 
 MakeSource = Callable[..., eventhub.EventHubSource]
 
@@ -40,12 +41,12 @@ def poll_until(source: Source, condition: Callable[[], bool], seconds: float = 3
     return taken
 
 
-def error_of(source: Source, seconds: float = 30) -> BaseException:
+def error_of(source: Source, seconds: float = 30) -> AcrWatchError:
     """Poll until the source gives up, and return why."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             source.poll(0.2)
-        except Exception as error:
+        except AcrWatchError as error:
             return error
     raise AssertionError("the source never gave up")

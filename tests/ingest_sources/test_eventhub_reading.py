@@ -9,7 +9,6 @@ from ingest.opening import Opening
 from ingest.sources.eventhub import EventHubSource
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA
-from storage.state import positions
 from tests.ingest_sources.reading import HUB, MakeSource, poll_until, take
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -52,26 +51,6 @@ def test_reading_begins_after_the_stored_position(hub: DevHub, source_of: MakeSo
     append(hub, [b"a", b"b", b"c"])
     remember(opening, stream(hub, 0), 1)
     assert [m.body for m in take(source_of(hub), 1)] == [b"c"]
-
-
-def test_a_hint_is_used_where_its_number_is_the_stored_one(
-    hub: DevHub, source_of: MakeSource, opening: Opening
-) -> None:
-    append(hub, [b"a", b"b", b"c"])
-    offsets = [m.offset or "" for m in take(source_of(hub), 3)]
-    remember(opening, stream(hub, 0), 0)
-    with opening.database.begin() as connection:  # a false offset, to see that it is this that decides
-        positions.remember(connection, {stream(hub, 0): positions.Position(offsets[1], 0)}, now=NOW)
-    assert [m.body for m in take(source_of(hub), 1)] == [b"c"]
-
-
-def test_a_hint_of_another_number_is_ignored(hub: DevHub, source_of: MakeSource, opening: Opening) -> None:
-    append(hub, [b"a", b"b", b"c"])
-    offsets = [m.offset or "" for m in take(source_of(hub), 3)]
-    remember(opening, stream(hub, 0), 0)
-    with opening.database.begin() as connection:
-        positions.remember(connection, {stream(hub, 0): positions.Position(offsets[1], 1)}, now=NOW)
-    assert [m.body for m in take(source_of(hub), 2)] == [b"b", b"c"]
 
 
 def test_latest_means_what_comes_after_the_start(hub: DevHub, source_of: MakeSource) -> None:

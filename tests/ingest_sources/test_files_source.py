@@ -1,0 +1,168 @@
+"""Files in, messages out; what was imported once is skipped."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from acrwatch.core.errors import NotFoundError
+from acrwatch.core.model import Message
+from ingest.opening import Opening
+from ingest.sources.files import FilesSource
+from ingest.unreadable import Unreadable
+
+
+def lines(*names: str) -> bytes:
+    return b"".join(b'{"name": "%s"}\n' % name.encode() for name in names)
+
+
+def names(messages: list[Message]) -> list[str]:
+    return [json.loads(line)["name"] for message in messages for line in message.body.splitlines()]
+
+
+def read(source: FilesSource) -> list[Message]:
+    source.start()
+    taken: list[Message] = []
+    while not source.caught_up():
+        taken += source.poll(0)
+    source.stop()
+    return taken
+
+
+def imported(source: FilesSource) -> list[Message]:
+    source.start()
+    taken: list[Message] = []
+    while not source.caught_up():
+        messages = source.poll(0)
+        taken += messages
+        if messages:
+            source.stored(messages)
+    source.stop()
+    return taken
+
+
+def test_an_archive_is_read_in_the_order_of_its_paths(tmp_path: Path, opening: Opening) -> None:
+    for hour in ("02", "00", "01"):
+        folder = tmp_path / "y=2026" / f"h={hour}" / "m=00"
+        folder.mkdir(parents=True)
+        (folder / "PT1H.json").write_bytes(lines(hour))
+    (tmp_path / "notes.txt").write_text("not read")
+    assert names(read(FilesSource([tmp_path], opening))) == ["00", "01", "02"]
+
+
+def test_a_named_file_is_read_whatever_it_is_called(tmp_path: Path, opening: Opening) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(gzip.compress(lines("a")))
+    assert names(read(FilesSource([path], opening))) == ["a"]
+
+
+def test_numbers_run_through_all_files_in_a_stream_of_the_job(tmp_path: Path, opening: Opening) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.json").write_bytes(lines(name))
+    taken = read(FilesSource([tmp_path], opening, job="j1"))
+    assert [(m.stream, m.sequence_number) for m in taken] == [("files/j1", 0), ("files/j1", 1), ("files/j1", 2)]
+
+
+def test_each_run_is_a_stream_of_its_own(opening: Opening) -> None:
+    assert FilesSource([], opening).name != FilesSource([], opening).name
+
+
+def test_a_large_file_becomes_messages_of_about_a_megabyte(tmp_path: Path, opening: Opening) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(lines(*["x" * 1000] * 3000))
+    taken = read(FilesSource([path], opening))
+    assert [len(m.body) // 100_000 for m in taken] == [10, 10, 9]
+    assert len(names(taken)) == 3000
+
+
+def test_a_missing_path_is_told_at_the_start(tmp_path: Path, opening: Opening) -> None:
+    with pytest.raises(NotFoundError, match=r"nothing\.json"):
+        FilesSource([tmp_path / "nothing.json"], opening).start()
+
+
+def test_a_file_that_cannot_be_read_is_named_and_costs_no_neighbour(tmp_path: Path, opening: Opening) -> None:
+    (tmp_path / "a.json").write_bytes(lines("a"))
+    (tmp_path / "c.json").write_bytes(lines("c"))
+    source = FilesSource([tmp_path], opening)
+    (tmp_path / "b.json").write_bytes(lines("b"))
+    source.start()
+    (tmp_path / "b.json").unlink()
+    taken = [*source.poll(0), *source.poll(0), *source.poll(0)]
+    assert isinstance(taken[1], Unreadable)
+    assert taken[1].reason == "unreadable_file"
+    assert str(tmp_path / "b.json") in taken[1].detail
+    assert names([taken[0], taken[2]]) == ["a", "c"]
+    source.stop()
+
+
+def test_a_break_in_a_file_is_handed_out_as_unreadable_with_its_path(tmp_path: Path, opening: Opening) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(lines("a"))[:-4])
+    first, second = sorted(read(FilesSource([path], opening)), key=lambda m: isinstance(m, Unreadable))
+    assert names([first]) == ["a"]
+    assert isinstance(second, Unreadable)
+    assert (second.reason, str(path) in second.detail) == ("truncated_gzip", True)
+
+
+def test_a_file_that_was_stored_is_skipped_the_next_time(tmp_path: Path, opening: Opening) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(lines("a"))
+    imported(FilesSource([path], opening))
+    path.rename(tmp_path / "renamed.json")
+    again = FilesSource([tmp_path], opening)
+    assert imported(again) == []
+    assert again.progress.files_skipped == 1
+
+
+def test_a_file_that_was_read_but_not_stored_is_read_again(tmp_path: Path, opening: Opening) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(lines("a"))
+    read(FilesSource([path], opening))
+    assert names(imported(FilesSource([path], opening))) == ["a"]
+
+
+def test_a_file_half_stored_is_read_again(tmp_path: Path, opening: Opening) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(lines(*["x" * 1000] * 3000))
+    source = FilesSource([path], opening)
+    source.start()
+    source.stored(source.poll(0))
+    source.poll(0)
+    source.stop()
+    assert len(names(imported(FilesSource([path], opening)))) == 3000
+
+
+def test_the_same_content_twice_in_one_run_is_read_once(tmp_path: Path, opening: Opening) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.json").write_bytes(lines("same"))
+    assert names(read(FilesSource([tmp_path], opening))) == ["same"]
+
+
+def test_a_file_without_records_is_finished_too(tmp_path: Path, opening: Opening) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"")
+    imported(FilesSource([path], opening))
+    again = FilesSource([path], opening)
+    imported(again)
+    assert again.progress.files_skipped == 1
+
+
+def test_a_grown_file_is_read_again(tmp_path: Path, opening: Opening) -> None:
+    path = tmp_path / "PT1H.json"
+    path.write_bytes(lines("a"))
+    imported(FilesSource([path], opening))
+    path.write_bytes(lines("a", "b"))
+    assert names(imported(FilesSource([path], opening))) == ["a", "b"]
+
+
+def test_progress_counts_bytes_as_they_lie_on_disk(tmp_path: Path, opening: Opening) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(lines(name * 1000)))
+    source = FilesSource([tmp_path], opening)
+    source.start()
+    assert (source.progress.bytes_done, source.progress.files_total) == (0, 2)
+    total = sum(path.stat().st_size for path in tmp_path.glob("*.gz"))
+    assert source.progress.bytes_total == total
+    read(source)
+    assert (source.progress.bytes_done, source.progress.files_done) == (total, 2)

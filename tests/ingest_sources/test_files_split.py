@@ -1,0 +1,149 @@
+"""Every shape of file becomes the same records, however it is laid out, packed or damaged."""
+
+import gzip
+import io
+import json
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+
+from ingest.files import brackets, inflate, split
+from ingest.files.inflate import text_blocks
+from ingest.files.piece import Piece
+from ingest.files.split import pieces
+
+RECORDS = [{"time": f"t{n}", "deep": {"list": [1, {"c": ']}\\"['}]}, "pad": "x" * 600} for n in range(5)]
+LINES = "\n".join(map(json.dumps, RECORDS))
+GOOD = json.dumps(RECORDS[0]).encode()
+
+SHAPES: dict[str, bytes] = {
+    "lines": LINES.encode(),
+    "lines that end": f"{LINES}\n".encode(),
+    "lines by carriage return too": LINES.replace("\n", "\r\n").encode(),
+    "lines with blank ones between": LINES.replace("\n", "\n\n \n").encode(),
+    "array": json.dumps(RECORDS).encode(),
+    "array laid out": json.dumps(RECORDS, indent=2).encode(),
+    "envelope": json.dumps({"records": RECORDS}).encode(),
+    "envelope laid out": json.dumps({"records": RECORDS}, indent=2).encode(),
+    "envelopes in a list": json.dumps(
+        [{"a": {"b": [1]}, "records": RECORDS[:2], "id": 3, "z": [{}]}, {"records": RECORDS[2:]}]
+    ).encode(),
+    "one after the other": "".join(map(json.dumps, RECORDS)).encode(),
+    "marked as UTF-8": b"\xef\xbb\xbf" + LINES.encode(),
+    "UTF-16 by PowerShell": LINES.encode("utf-16"),
+}
+
+
+def cut(content: bytes) -> list[Piece]:
+    return list(pieces(text_blocks(io.BytesIO(content))))
+
+
+def times(found: list[Piece]) -> list[str]:
+    return [json.loads(piece.body)["time"] for piece in found]
+
+
+def reasons(content: bytes) -> list[str]:
+    return [piece.reason for piece in cut(content)]
+
+
+@pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_every_shape_gives_every_record_as_one_line(content: bytes, pack: Callable[[bytes], bytes]) -> None:
+    found = cut(pack(content))
+    assert times(found) == ["t0", "t1", "t2", "t3", "t4"]
+    assert not any(b"\n" in piece.body for piece in found)
+
+
+@pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES)
+def test_where_blocks_end_makes_no_difference(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = cut(content)
+    monkeypatch.setattr(inflate, "BLOCK", 7)
+    assert cut(content) == whole
+
+
+def test_an_empty_file_has_no_records() -> None:
+    assert cut(b"") == []
+    assert cut(gzip.compress(b"")) == []
+
+
+def test_a_single_record_over_several_lines_is_one() -> None:
+    assert times(cut(json.dumps(RECORDS[0], indent=2).encode())) == ["t0"]
+
+
+def test_a_damaged_first_line_does_not_swallow_the_file() -> None:
+    assert reasons(b'{"time": "t0", "identi\n' + GOOD + b"\n" + GOOD) == ["", "", ""]
+
+
+def test_gzip_members_one_after_the_other_are_one_file() -> None:
+    packed = gzip.compress(SHAPES["lines that end"])
+    assert len(cut(packed + packed)) == 10
+
+
+def test_truncated_gzip_keeps_the_records_before_the_break() -> None:
+    content = b"\n".join(b'{"n": %d, "pad": "%d"}' % (n, n * 7919) for n in range(20_000))
+    packed = gzip.compress(content)
+    found = cut(packed[: len(packed) // 2])
+    assert found[-1].reason == "truncated_gzip"
+    assert len(found) > 5_000
+    assert [json.loads(piece.body)["n"] for piece in found[:-1]] == list(range(len(found) - 1))
+
+
+def test_gzip_cut_within_its_trailer_loses_no_record() -> None:
+    packed = gzip.compress(SHAPES["lines"])
+    assert reasons(packed[:-4]) == [""] * 5 + ["truncated_gzip"]
+
+
+def test_damaged_gzip_is_told_from_truncated() -> None:
+    packed = bytearray(gzip.compress(SHAPES["lines"]))
+    packed[-8] ^= 0xFF
+    assert reasons(bytes(packed))[-1] == "damaged_gzip"
+
+
+LIMIT = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "after"), [(b"", b"\n", b""), (b"[", b",", b"]"), (b'{"records":[', b",", b"]}")]
+)
+@pytest.mark.parametrize("times_limit", [1, 3])
+@pytest.mark.parametrize(("start", "part", "end"), [(b'{"a":"', b'\\"x', b'"}'), (b'{"a":[', b'{"k":1},', b"1]}")])
+def test_a_record_beyond_the_limit_costs_only_itself(
+    before: bytes,
+    between: bytes,
+    after: bytes,
+    times_limit: int,
+    start: bytes,
+    part: bytes,
+    end: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (split, brackets):
+        monkeypatch.setattr(module, "MAX_RECORD", LIMIT)
+    huge = start + part * (LIMIT * times_limit // len(part)) + end
+    found = cut(before + between.join([GOOD, huge, GOOD]) + after)
+    assert [piece.reason for piece in found] == ["", "record_too_long", ""]
+    assert found[1].length == len(huge)
+    assert found[1].body == huge[: 64 * 1024]
+
+
+def test_memory_is_bounded_by_a_record_not_by_the_file() -> None:
+    packed = gzip.compress(b"[" + b",".join([b'{"pad":"' + b"x" * 900 + b'"}'] * 10_000) + b"]")
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in pieces(text_blocks(io.BytesIO(packed))))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 10_000
+    assert peak < 4 * 1024 * 1024
+
+
+def test_what_is_no_record_is_a_piece_of_its_own() -> None:
+    assert [piece.body for piece in cut(b'[1, "a", {"t": 1}, } ,{"t": 2}]')] == [
+        b"1",
+        b'"a"',
+        b'{"t": 1}',
+        b"}",
+        b'{"t": 2}',
+    ]
