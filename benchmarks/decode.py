@@ -1,8 +1,8 @@
 """How fast messages become events: `python -m benchmarks.decode`.
 
-Prints thousands of records per second and core for 200-record messages of about 925 bytes a record, derived columns and
-Arrow table included, beside the bare msgspec typed decode of the same bytes in the same minute: on a shared machine the ratio
-says more than the rate.
+Prints thousands of records per second and core for 200-record messages of about 925 bytes a record, derived columns
+and Arrow table included, beside the bare msgspec typed decode of the same bytes in the same minute: on a shared
+machine the ratio says more than the rate.
 """
 
 import json

@@ -8,6 +8,7 @@ records, and Microsoft's documentation prints the first wrapped in a list.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -21,13 +22,16 @@ WHOLE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes up to which a body is parsed in one go. A hostile body of small values makes some 20 times its size in Python
 objects; Event Hubs carries 1 MB per message (20 MB in the dedicated tier). Longer ones are scanned piece by piece."""
 
-NESTING: Final = 3
-"""Levels of list and envelope that are opened in search of records: a list, of envelopes, of records."""
+# What may be opened depends on where a value stands: at the top a list or an envelope, in a list an envelope, and among
+# an envelope's records nothing, so that an odd record is judged as one.
+_TOP, _LISTED, _RECORD = range(3)
+
+SAMPLE_LINES: Final = 1_000
+"""Lines looked at to tell lines from a broken document; more would only cost time."""
 
 _RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _LINE: Final = re.compile(rb"[^\r\n]++")
 _RECORDS_MEMBER: Final = re.compile(rb'"records"\s*+:\s*+\[')
-_LIST_START: Final = re.compile(rb"\[")
 _ENVELOPE_END: Final = re.compile(rb"\]\s*+(?:,\s*+\"[^{}\[\]]*+)?\}?\s*+")
 _BLANK: Final = b" \t\r\n"
 _OPENING: Final = (b"{", b"[")
@@ -57,11 +61,15 @@ def unwrap(body: bytes) -> Iterator[bytes | Damage]:
     A record's bytes need not be valid JSON. Never raises, whatever the bytes.
     """
     text = body.removeprefix(BYTE_ORDER_MARK).strip(_BLANK)
+    nothing = True
     for piece in _pieces(text):
+        nothing = False
         if isinstance(piece, Damage) and len(piece.body) == len(text):
             yield replace(piece, body=body, whole=True)
         else:
             yield piece
+    if nothing and not _is_json(text):
+        yield Damage("invalid_json", f"{shown(text)} is neither JSON nor holds any", body, whole=True)
 
 
 def _pieces(text: bytes) -> Iterator[bytes | Damage]:
@@ -70,12 +78,12 @@ def _pieces(text: bytes) -> Iterator[bytes | Damage]:
     elif text[:1] not in _OPENING:
         yield _not_json(text)
     elif _is_json(text):
-        yield from _opened(text, 0)
+        yield from _opened(text, _TOP)
     elif _is_lines(text):
         for line in _LINE.finditer(text):
-            yield from _opened(line[0].removeprefix(BYTE_ORDER_MARK).strip(_BLANK), 0)
+            yield from _opened(line[0].removeprefix(BYTE_ORDER_MARK).strip(_BLANK), _TOP)
     else:
-        yield from _values(text, 0, 0)
+        yield from _values(text, 0, _TOP)
 
 
 def _not_json(text: bytes) -> Damage:
@@ -100,7 +108,7 @@ def _is_json(text: bytes) -> bool:
 def _is_lines(text: bytes) -> bool:
     """Return whether half the lines or more are JSON of their own, so that a damaged line can be told from the next."""
     lines = closed = 0
-    for line in _LINE.finditer(text):
+    for line in islice(_LINE.finditer(text), SAMPLE_LINES):
         lines += 1
         closed += _is_json(line[0])
     return lines > 1 and closed * 2 >= lines
@@ -110,12 +118,12 @@ def _opened(value: bytes, level: int) -> Iterator[bytes | Damage]:
     """Yield the records inside one value: of a list its elements, of an envelope its `records`, else the value."""
     if not value:
         return
-    if level >= NESTING or value[:1] not in _OPENING:
-        yield value
-    elif value[:1] == b"[":
-        yield from _listed(value, level + 1)
+    if value[:1] == b"[" and level == _TOP:
+        yield from _listed(value, _LISTED)
+    elif value[:1] == b"{" and level != _RECORD:
+        yield from _enveloped(value)
     else:
-        yield from _enveloped(value, level)
+        yield value
 
 
 def _listed(value: bytes, level: int) -> Iterator[bytes | Damage]:
@@ -131,27 +139,27 @@ def _listed(value: bytes, level: int) -> Iterator[bytes | Damage]:
     yield from _values(value, 1, level, b"]")
 
 
-def _enveloped(value: bytes, level: int) -> Iterator[bytes | Damage]:
+def _enveloped(value: bytes) -> Iterator[bytes | Damage]:
     try:
         records = _ENVELOPE.decode(value).records
     except (ValueError, RecursionError):
-        yield from _searched(value, level)
+        yield from _searched(value)
         return
     if isinstance(records, msgspec.UnsetType):
         yield value
     elif bytes(records)[:1] == b"[":
-        yield from _listed(bytes(records), level + 1)
+        yield from _listed(bytes(records), _RECORD)
     else:
         yield Damage("wrong_type", f"records is {shown(bytes(records))} where an array is expected", value)
 
 
-def _searched(value: bytes, level: int) -> Iterator[bytes | Damage]:
+def _searched(value: bytes) -> Iterator[bytes | Damage]:
     """Open an object that is not JSON as a whole: an envelope with a bad record in it, or itself a bad record."""
     match = _RECORDS_MEMBER.search(value)
-    if match is None or level >= NESTING:
+    if match is None:
         yield value
     else:
-        yield from _values(value, match.end(), level + 1, b"]")
+        yield from _values(value, match.end(), _RECORD, b"]")
 
 
 def _values(data: bytes, start: int, level: int, closing: bytes = b"") -> Iterator[bytes | Damage]:
@@ -167,8 +175,10 @@ def _values(data: bytes, start: int, level: int, closing: bytes = b"") -> Iterat
 
 def _cut_off(value: bytes, level: int) -> Iterator[bytes | Damage]:
     """Yield the whole records before the place where a body breaks off, then the rest as damage."""
-    inner = _RECORDS_MEMBER.search(value) if value[:1] == b"{" else _LIST_START.match(value)
-    if inner is None or level >= NESTING:
-        yield Damage("invalid_json", f"{shown(value)} never ends: the message is cut off or unbalanced", value)
+    envelope = _RECORDS_MEMBER.search(value) if value[:1] == b"{" and level != _RECORD else None
+    if envelope is not None:
+        yield from _values(value, envelope.end(), _RECORD, b"]")
+    elif value[:1] == b"[" and level == _TOP:
+        yield from _values(value, 1, _LISTED, b"]")
     else:
-        yield from _values(value, inner.end(), level + 1, b"]")
+        yield Damage("invalid_json", f"{shown(value)} never ends: the message is cut off or unbalanced", value)

@@ -39,6 +39,8 @@ class Salvage:
     def take(self, message: Message) -> None:
         """Turn one message into events, rejects and skip counts."""
         for ordinal, piece in enumerate(unwrap(message.body)):
+            if self._tally.hopeless():
+                break
             if isinstance(piece, Damage):
                 place = -1 if piece.whole else ordinal
                 self._tally.reject(message, place, piece.reason, piece.detail, piece.body)

@@ -15,6 +15,9 @@ _BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|' + _TEXT + rb")*+([{}\[\]])", r
 _SCALAR: Final = re.compile(rb"(?:" + _TEXT + rb"|[^\s,\"{}\[\]]++)", re.DOTALL)
 _GAP: Final = re.compile(rb"[\s,]*+")
 
+DEPTH_LIMIT: Final = 100_000
+"""Open brackets after which a value counts as never ending; parsers give up at about a thousand."""
+
 _OPENING: Final = b"{["
 
 
@@ -48,4 +51,6 @@ def _end_of_value(data: bytes, start: int) -> int | None:
         position = match.end()
         if depth == 0:
             return position
+        if depth > DEPTH_LIMIT:
+            return None
     return None

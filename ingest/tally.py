@@ -13,6 +13,10 @@ OTHER_CATEGORIES: Final = "category:(others)"
 REJECT_LIMIT: Final = 1_000
 """Rejects of one message told apart. Those beyond become a single reject that holds the whole message."""
 
+GIVE_UP: Final = 10_000
+"""Rejects of one message after which the rest of it is left unread in that reject: a hub message of 1 MB holds some
+thousand real records, and each bad one costs some 20 µs."""
+
 
 class Tally:
     """Collects the rejects and skip counts of one batch, bounded whatever the messages hold."""
@@ -34,12 +38,17 @@ class Tally:
         if self._in_message <= REJECT_LIMIT:
             self.rejects.append(_reject(message, ordinal, reason, detail, body))
 
+    def hopeless(self) -> bool:
+        """Return whether the message at hand had so many rejects that reading on is a waste."""
+        return self._in_message >= GIVE_UP
+
     def close(self, message: Message) -> None:
         """End a message: if it had too many rejects, keep it whole, so that none of them is lost."""
         beyond = self._in_message - REJECT_LIMIT
         self._in_message = 0
         if beyond > 0:
-            detail = f"{beyond} more records of this message were rejected; they are in this body with all the others"
+            rest = ", and its rest was left unread" if beyond + REJECT_LIMIT >= GIVE_UP else ""
+            detail = f"{beyond} more records of this message were rejected{rest}; this body is the whole message"
             self.rejects.append(_reject(message, -1, "too_many_rejects", detail, message.body))
 
 

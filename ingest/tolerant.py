@@ -266,12 +266,16 @@ def _check(values: list[Any]) -> None:
 
 
 def _extra(inner: _Members, top: _Members) -> str | None:
-    left = top.left()
-    if inner.left():
-        left = {**left, "properties": inner.left()}
+    left, nested = _present(top.left()), _present(inner.left())
+    if nested:
+        left["properties"] = nested
     if not left:
         return None
     text = extra_text(left)
     if len(text) > TEXT_LIMIT:
         raise UnfitError("text_too_long", f"unknown members have {len(text)} characters, more than {TEXT_LIMIT}")
     return text
+
+
+def _present(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

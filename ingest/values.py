@@ -5,15 +5,27 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from acrwatch.core.operation import OPERATIONS, operation_of
 from ingest.rows import UnfitError, shown
+
+__all__ = [
+    "EPOCH",
+    "INT64_MAX",
+    "MICROSECOND",
+    "OPERATIONS",
+    "Resource",
+    "microseconds",
+    "operation_of",
+    "parse_duration",
+    "parse_resource",
+    "parse_size",
+    "parse_status",
+    "parse_time",
+]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 INT64_MAX: Final = 2**63 - 1
-
-OPERATIONS: Final = ("purge", "untag", "delete", "import", "push", "pull", "login")
-"""Looked for in this order: the documentation names the operations but never prints how Azure spells them, so a
-`PurgeTag` must not count as something else that its name may contain."""
 
 _TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))?", re.ASCII
@@ -88,12 +100,6 @@ def parse_status(text: str) -> int | None:
     """Return an HTTP status (100 to 599) given as `200` or `200.0`; None for any other text."""
     match = _STATUS.fullmatch(text)
     return int(match[1]) if match else None
-
-
-def operation_of(name: str) -> str:
-    """Return what an operation name means: one of OPERATIONS, the first found in it whatever the case, or `other`."""
-    folded = name.casefold()
-    return next((operation for operation in OPERATIONS if operation in folded), "other")
 
 
 def parse_resource(resource_id: str) -> Resource:

@@ -98,7 +98,7 @@ _PROPERTIES: Final = (
 _TEXTS: Final = tuple(
     (PLACE[name], ABSENT | ABSENT_GUIDS if name in GUID_COLUMNS else ABSENT)
     for name in (*_TOP, *_PROPERTIES)
-    if name not in {"event_time", "category", "size"}
+    if name not in {"event_time", "category", "size", "extra"}
 )
 _REQUIRED: Final = tuple(PLACE[name] for name in ("operation_name", "resource_id"))
 
