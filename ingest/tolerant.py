@@ -27,6 +27,8 @@ RECORD_LIMIT: Final = 1024 * 1024
 _CATEGORY_BY_FOLD: Final = {category.casefold(): category for category in CATEGORIES}
 _ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ABSENT_IN_GUIDS: Final = ABSENT | ABSENT_GUIDS
+_TEXT_COLUMNS: Final = frozenset(column.name for column in RAW_COLUMNS if column.type == pa.string())
 _QUOTES: Final = "'\""
 # Azure Monitor puts `_ResourceId` into its tables; query results and some exports drop the underscore.
 _ALIASES: Final = {"resource_id": ("resourceid",)}
@@ -46,31 +48,36 @@ _ROW_NAMES: Final = tuple(
 
 
 class _Members:
-    """The members of one JSON object, found whatever their case; remembers which were used."""
+    """The members of one JSON object, found whatever their case; remembers which were used.
+
+    Of two spellings of one name the first is found; the other is left over.
+    """
 
     def __init__(self, members: dict[str, Any]) -> None:
-        self._left = dict(members)
+        self._members = members
+        self._used: set[str] = set()
         self._spellings: dict[str, str] = {}
-        for name in members:
-            self._spellings.setdefault(name.casefold(), name)
-
-    def __contains__(self, folded: str) -> bool:
-        return folded in self._spellings
-
-    def peek(self, folded: str) -> Any:
-        return self._left.get(self._spellings.get(folded, ""))
+        self.values: dict[str, Any] = {}
+        for name, value in members.items():
+            folded = name.casefold()
+            if folded not in self.values:
+                self.values[folded] = value
+                self._spellings[folded] = name
 
     def take(self, folded: str) -> None:
-        self._left.pop(self._spellings.get(folded, ""), None)
+        """Mark a member as used."""
+        self._used.add(self._spellings[folded])
 
     def open_text(self, folded: str) -> None:
         """Replace a text that holds a JSON object by that object."""
-        members = _json_object(self.peek(folded))
+        members = _json_object(self.values.get(folded))
         if members is not None:
-            self._left[self._spellings[folded]] = members
+            self.values[folded] = members
+            self._members = {**self._members, self._spellings[folded]: members}
 
     def left(self) -> dict[str, Any]:
-        return self._left
+        """Return the members not used, without those that are null."""
+        return {k: v for k, v in self._members.items() if v is not None and k not in self._used}
 
 
 def read_record(raw: bytes) -> Row | str:
@@ -87,7 +94,7 @@ def read_record(raw: bytes) -> Row | str:
 
 def _read(record: dict[str, Any]) -> Row | str:
     top = _Members(record)
-    is_row = "time" not in top and ("timegenerated" in top or "_resourceid" in top)
+    is_row = "time" not in top.values and ("timegenerated" in top.values or "_resourceid" in top.values)
     category = _category(top)
     if category not in CATEGORIES:
         return category
@@ -160,8 +167,8 @@ def _refuse_odd_text(text: str) -> None:
 
 def _category(top: _Members) -> str:
     """Return the category as the table spells it, or the name of the counter for a record of no interest."""
-    value = top.peek("category") or top.peek("type")
-    if value is None and "metricname" in top:
+    value = top.values.get("category") or top.values.get("type")
+    if value is None and "metricname" in top.values:
         return "metric"
     if not isinstance(value, str):
         reason = "missing_member" if value in (None, "") else "wrong_type"
@@ -172,7 +179,7 @@ def _category(top: _Members) -> str:
 def _properties(top: _Members) -> _Members:
     """Return the members of `properties`, which some exporters write as JSON inside a text."""
     top.open_text("properties")
-    members = top.peek("properties")
+    members = top.values.get("properties")
     if isinstance(members, dict):
         top.take("properties")
         return _Members(members)
@@ -194,10 +201,12 @@ def _json_object(text: Any) -> dict[str, Any] | None:
 
 def _value(column: Column, names: tuple[str, ...], inner: _Members, top: _Members) -> Any:
     """Return the first present value of a column, as its type; leave for `extra` what cannot be such a value."""
-    absent = ABSENT | ABSENT_GUIDS if column.name in GUID_COLUMNS else ABSENT
+    absent = _ABSENT_IN_GUIDS if column.name in GUID_COLUMNS else ABSENT
     for members in (inner, top):
         for name in names:
-            value = members.peek(name)
+            if name not in members.values:
+                continue
+            value = members.values[name]
             if value is None or (isinstance(value, str) and value in absent):
                 members.take(name)
                 continue
@@ -206,7 +215,7 @@ def _value(column: Column, names: tuple[str, ...], inner: _Members, top: _Member
 
 
 def _typed(column: Column, name: str, value: Any, members: _Members) -> Any:
-    if column.type == pa.string():
+    if column.name in _TEXT_COLUMNS:
         text = _identity(value) if column.name == "identity" else _text(column, value)
         if column.name != "identity" or not isinstance(value, dict):
             members.take(name)
@@ -214,7 +223,7 @@ def _typed(column: Column, name: str, value: Any, members: _Members) -> Any:
     if column.name == "event_time":
         members.take(name)
         return _time(value)
-    number = parse_size(value) if column.type == pa.int64() else _duration(value)
+    number = parse_size(value) if column.name == "size" else _duration(value)
     if number is not None:
         members.take(name)
     return number
@@ -266,7 +275,7 @@ def _check(values: list[Any]) -> None:
 
 
 def _extra(inner: _Members, top: _Members) -> str | None:
-    left, nested = _present(top.left()), _present(inner.left())
+    left, nested = top.left(), inner.left()
     if nested:
         left["properties"] = nested
     if not left:
@@ -275,7 +284,3 @@ def _extra(inner: _Members, top: _Members) -> str | None:
     if len(text) > TEXT_LIMIT:
         raise UnfitError("text_too_long", f"unknown members have {len(text)} characters, more than {TEXT_LIMIT}")
     return text
-
-
-def _present(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
