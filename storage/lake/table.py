@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -61,6 +62,8 @@ class Lake:
         Raises StoreError where the folder cannot be used or holds a table of another shape.
         """
         root = Path(path).absolute()
+        if unquote(str(root)) != str(root):  # delta-rs decodes them, and would look for the log in another folder
+            raise StoreError(f"A lake's path cannot hold percent codes: {root}", remedy="Set store.path elsewhere")
         try:
             root.mkdir(parents=True, exist_ok=True)
             mend(root)
