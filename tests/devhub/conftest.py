@@ -117,6 +117,14 @@ class RawClient:
             data += part
         return data
 
+    def is_silent(self, seconds: float) -> bool:
+        """Tell whether nothing arrives for a while, not even the end of the stream."""
+        self._socket.settimeout(seconds)
+        try:
+            return self._socket.recv(1) is None
+        except TimeoutError:
+            return True
+
     def _fill(self) -> bool:
         data = self._socket.recv(65_536)
         self._reader.feed(data)

@@ -96,6 +96,8 @@ def test_a_consumer_that_has_read_everything_waits_for_more(filled: DevHub, read
     with reading(filled, partition_id="0", starting_position=9) as received:
         filled.append(HUB, b"next", partition=0)
         assert [event.sequence_number for event in received.wait(1)] == [10]
+        filled.append(HUB, b"and another", partition=0)
+        assert [event.sequence_number for event in received.wait(2)] == [10, 11]
 
 
 def test_events_carry_body_properties_and_system_properties(hub: DevHub, reading: Reader) -> None:

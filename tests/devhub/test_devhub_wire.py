@@ -215,6 +215,41 @@ def test_a_consumer_gets_no_more_than_its_credit(hub: DevHub, raw: RawClient) ->
         assert [type(performative) for performative in received] == [Transfer, Transfer, Flow]
 
 
+def test_a_frozen_connection_neither_sends_nor_answers(hub: DevHub, raw: RawClient) -> None:
+    raw.open()
+    _authorise(hub, raw)
+    raw.send(_consumer_attach(f"{HUB}/ConsumerGroups/$Default/Partitions/0"))
+    assert isinstance(raw.receive(), Attach)
+    raw.send(Flow(handle=0, delivery_count=0, link_credit=10, incoming_window=100, echo=True))
+    assert isinstance(raw.receive(), Flow)
+    hub.freeze_connections()
+    hub.append(HUB, b"x", partition=0)
+    raw.send(Flow(echo=True))
+    assert raw.is_silent(0.3)
+
+
+def test_a_producers_credit_is_topped_up_at_half(raw: RawClient) -> None:
+    raw.open()
+    raw.send(_producer_attach("$cbs"))
+    raw.receive()
+    first = raw.receive()
+    for _ in range(150):
+        raw.send(Transfer(handle=0, delivery_id=0, delivery_tag=b"1", settled=True))
+    second = raw.receive()
+    assert isinstance(first, Flow)
+    assert isinstance(second, Flow)
+    assert [(flow.delivery_count, flow.link_credit) for flow in (first, second)] == [(0, 300), (150, 300)]
+
+
+def test_the_sessions_window_is_announced_again_at_half(raw: RawClient) -> None:
+    raw.open()
+    for _ in range(2048):
+        raw.send(Transfer(handle=7))
+    flow = raw.receive()
+    assert isinstance(flow, Flow)
+    assert (flow.handle, flow.next_incoming_id, flow.incoming_window) == (None, 2048, 4096)
+
+
 def test_a_drained_link_uses_its_credit_up(raw: RawClient) -> None:
     raw.open()
     raw.send(_consumer_attach("$cbs"))
