@@ -1,27 +1,23 @@
-"""The only place that knows the order in which what arrives becomes durable."""
+"""From one source to the store: polls, batches, retries, and says when something is wrong."""
 
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Final, Protocol
-
-import pyarrow as pa
+from typing import Final
 
 from acrwatch.core.clock import Clock
-from acrwatch.core.crashpoint import reach
 from acrwatch.core.errors import AcrWatchError
 from acrwatch.core.model import Message
 from ingest.backoff import Backoff
 from ingest.normalise import Normaliser
 from ingest.sources import Source
-from ingest.unreadable import Unreadable
-from storage.lake import Commit
-from storage.state import counts, incidents, positions, rejects
+from ingest.storing import Counts, Store, Storing
+from storage.state import incidents
 from storage.state.database import Database
+
+__all__ = ["Counts", "Pipeline", "Store"]
 
 log = logging.getLogger(__name__)
 
@@ -29,36 +25,6 @@ log = logging.getLogger(__name__)
 MAX_MESSAGES: Final = 20_000
 MAX_BYTES: Final = 32 * 1024 * 1024
 POLL_SECONDS: Final = 0.5  # how soon a stop is noticed
-
-
-class Store(Protocol):
-    """The part of the lake that the pipeline writes."""
-
-    def commit(self, rows: pa.Table, positions: Mapping[str, int]) -> Commit:
-        """Make rows and positions visible together, each event once. Raises StoreError."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of the messages of a run. `events` are new rows; `redelivered` rows of messages stored before."""
-
-    messages: int = 0
-    events: int = 0
-    duplicates: int = 0
-    redelivered: int = 0
-    rejects: int = 0
-    skipped: Mapping[str, int] = field(default_factory=dict)
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.messages + other.messages,
-            self.events + other.events,
-            self.duplicates + other.duplicates,
-            self.redelivered + other.redelivered,
-            self.rejects + other.rejects,
-            dict(Counter(self.skipped) + Counter(other.skipped)),
-        )
 
 
 class Pipeline:
@@ -77,8 +43,7 @@ class Pipeline:
     ) -> None:
         """`on_commit` is called after every commit that brought new events; it must return at once."""
         self._source = source
-        self._normaliser = normaliser
-        self._lake = lake
+        self._steps = Storing(normaliser, lake, database)
         self._database = database
         self._clock = clock
         self._interval = commit_interval.total_seconds()
@@ -132,44 +97,6 @@ class Pipeline:
             self._source.stop()
         return self.counts
 
-    def store(self, messages: Sequence[Message]) -> Counts:
-        """Make messages durable, in an order in which a crash at any point loses and doubles nothing.
-
-        Raises StoreError; the same messages may be passed again.
-        """
-        now = self._clock.now()
-        # 1. Decode. Nothing is written yet.
-        unreadable = [message.as_reject() for message in messages if isinstance(message, Unreadable)]
-        readable = [message for message in messages if not isinstance(message, Unreadable)]
-        normalised = self._normaliser.batch(readable, now=now)
-        found = [*unreadable, *normalised.rejects]
-        # 2. Rejects, keyed by position: before the position moves past them, or a crash in between would lose them.
-        if found:
-            with self._database.begin() as connection:
-                rejects.store(connection, found, now=now)
-        reach("ingest.rejects_stored")
-        # 3. Rows and positions in one commit; a message without rows moves its position, too.
-        reached = last_positions(messages)
-        commit = self._lake.commit(
-            normalised.events, {stream: message.sequence_number for stream, message in reached.items()}
-        )
-        reach("ingest.committed")
-        # 4. What only informs: counts, and hints where to start reading.
-        skipped = {**normalised.skipped, **({"duplicates": commit.duplicates} if commit.duplicates else {})}
-        with self._database.begin() as connection:
-            counts.add(connection, now.date(), skipped)
-            positions.remember(connection, _hints(reached), now=now)
-        reach("ingest.hints_stored")
-        # 5. The source may forget the messages, and write its own ledger.
-        self._source.stored(messages)
-        reach("ingest.source_told")
-        # 6. Wake whoever waits for events.
-        if commit.rows:
-            self._on_commit()
-        return Counts(
-            len(messages), commit.rows, commit.duplicates, commit.redelivered, len(found), dict(normalised.skipped)
-        )
-
     def _collect(self, stop: threading.Event, *, until_caught_up: bool) -> None:
         """Poll until a commit is due. Messages taken before an error stay pending."""
         self._storing = False
@@ -191,11 +118,14 @@ class Pipeline:
         if not self._pending:
             return
         self._storing = True
-        self.counts += self.store(self._pending)
+        stored = self._steps.store(self._pending, self._source.stored, self._clock.now())
+        self.counts += stored
         self._storing = False
         self._pending, self._pending_bytes = [], 0
         self._backoff.reset()
         self._resolve(self._store_key)
+        if stored.events:
+            self._on_commit()
 
     def _store_last(self) -> None:
         try:
@@ -232,21 +162,3 @@ class Pipeline:
             with self._database.begin() as connection:
                 incidents.resolve(connection, key, now=self._clock.now())
             self._well.add(key)
-
-
-def last_positions(messages: Sequence[Message]) -> dict[str, Message]:
-    """Return the furthest message of each stream whose position is stored: those of an event hub's partitions."""
-    reached: dict[str, Message] = {}
-    for message in messages:
-        held = reached.get(message.stream)
-        if message.partition_id is not None and (held is None or message.sequence_number > held.sequence_number):
-            reached[message.stream] = message
-    return reached
-
-
-def _hints(reached: Mapping[str, Message]) -> dict[str, positions.Position]:
-    return {
-        stream: positions.Position(message.offset, message.sequence_number)
-        for stream, message in reached.items()
-        if message.offset is not None
-    }

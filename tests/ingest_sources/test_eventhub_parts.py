@@ -77,6 +77,20 @@ def test_a_link_begins_after_the_last_message_taken_over() -> None:
     assert one.position() == "500"
 
 
+def test_start_does_not_count_where_a_position_is_stored() -> None:
+    one = Partition("0", "", "latest")
+    one.resume(Stored("s", 4))
+    one.judge(Look(beginning=0, last=9, last_time=NOW, empty=False))
+    assert one.position() == 4
+
+
+def test_nothing_is_a_gap_where_nothing_was_stored() -> None:
+    one = partition(None)
+    one.judge(Look(beginning=7, last=9, last_time=NOW, empty=False))
+    one.accept(arrived(7))
+    assert one.gaps == []
+
+
 def test_a_fresh_epoch_begins_at_the_beginning_without_a_gap() -> None:
     one = partition(-1)
     one.judge(Look(beginning=7, last=9, last_time=NOW, empty=False))

@@ -102,16 +102,6 @@ def test_messages_that_are_gone_are_a_gap_of_known_size_and_reading_goes_on(
         source.stop()
 
 
-def test_nothing_is_a_gap_where_nothing_was_stored(opening: Opening, source_of: MakeSource) -> None:
-    with DevHub(hubs={HUB: 1}, retention=Retention(max_messages=3)) as hub:
-        for number in range(10):
-            hub.append(HUB, b"%d" % number)
-        source = source_of(hub)
-        assert len(take(source, 3)) == 3
-        assert current(opening) == {}
-        source.stop()
-
-
 def test_a_hub_made_anew_stops_its_partition_until_a_reset(opening: Opening, source_of: MakeSource) -> None:
     with DevHub(hubs={HUB: 1}) as hub:
         hub.append(HUB, b"new")
