@@ -1,5 +1,6 @@
 """`acrwatch rules`: reading and checking detections."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,28 @@ def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
     if not mistakes:
         note(f"{len(found)} rules are in order.")
     ctx.exit(1 if mistakes else 0)
+
+
+@rules.command("test")
+@_PATHS
+@json_option
+@click.pass_context
+def test_(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Try rules on their own test cases; without PATHS those in use. Ends with 1 if one goes wrong."""
+    from acrwatch.cli.rule_trial import try_rule
+    from detections.rule import load_rules
+
+    found = load_rules(paths) if paths else in_use()
+    verdicts = [verdict for _, rule in sorted(found.items()) for verdict in try_rule(rule)]
+    failed = [verdict for verdict in verdicts if not verdict.passed]
+    if as_json:
+        write_json([{**dataclasses.asdict(verdict), "passed": verdict.passed} for verdict in verdicts])
+    for verdict in failed:
+        note(f"{verdict.rule}: {verdict.case}: {verdict.problem}")
+    for slug in [slug for slug, rule in sorted(found.items()) if not rule.metadata.tests]:
+        note(f"{slug} has no cases here.")
+    note(f"{len(verdicts) - len(failed)} of {len(verdicts)} cases went as they should.")
+    ctx.exit(1 if failed else 0)
 
 
 def metadata_as_json(rule: "Metadata") -> dict[str, Any]:

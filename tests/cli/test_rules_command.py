@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from detections.rule import SHIPPED
 
 Call = Callable[..., Any]
@@ -52,3 +54,30 @@ def test_lint_ends_with_1_and_names_every_bad_file(call: Call, tmp_path: Path) -
 
 def test_lint_of_a_path_that_is_not_there_is_a_usage_error(call: Call) -> None:
     assert call("rules", "lint", "gone").exit_code == 2
+
+
+def test_the_rules_in_use_pass_their_own_cases(call: Call) -> None:
+    done = call("rules", "test", "--json")
+    assert [verdict for verdict in done.json if not verdict["passed"]] == []
+    assert done.exit_code == 0
+    assert {"mass-delete", "admin-user-login"} <= {verdict["rule"] for verdict in done.json}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "problem"),
+    [
+        ("alerts: 1", "alerts: 2", "expected 2 alerts, got 1; it said: The admin account"),
+        ("with 2 failed ones", "with 3 failed ones", "no reason contains 'with 3 failed ones"),
+        ("identity: contoso, status: 401}\n", "identty: contoso}\n", "'identty' is no column that a record fills"),
+        ("at: 61m", "at: soon", "the case itself is wrong: expected a time span"),
+    ],
+)
+def test_a_case_that_goes_wrong_is_told_and_ends_with_1(
+    call: Call, tmp_path: Path, right: str, wrong: str, problem: str
+) -> None:
+    text = (SHIPPED / "admin-user-login.yml").read_text()
+    assert right in text
+    (tmp_path / "admin-user-login.yml").write_text(text.replace(right, wrong))
+    done = call("rules", "test", tmp_path)
+    assert done.exit_code == 1
+    assert problem in done.stderr
