@@ -215,6 +215,17 @@ def test_a_consumer_gets_no_more_than_its_credit(hub: DevHub, raw: RawClient) ->
         assert [type(performative) for performative in received] == [Transfer, Transfer, Flow]
 
 
+def test_each_append_reaches_a_waiting_consumer_without_being_asked_for(hub: DevHub, raw: RawClient) -> None:
+    raw.open()
+    _authorise(hub, raw)
+    raw.send(_consumer_attach(f"{HUB}/ConsumerGroups/$Default/Partitions/0"))
+    assert isinstance(raw.receive(), Attach)
+    raw.send(Flow(handle=0, delivery_count=0, link_credit=10, incoming_window=100))
+    for _ in range(3):
+        hub.append(HUB, b"x", partition=0)
+        assert isinstance(raw.receive(), Transfer)
+
+
 def test_a_frozen_connection_neither_sends_nor_answers(hub: DevHub, raw: RawClient) -> None:
     raw.open()
     _authorise(hub, raw)
