@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from detections.detection import Detection
 
 _BEGIN: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
-_ID: Final = (
-    "/SUBSCRIPTIONS/00000000-0000-0000-0000-000000000000/RESOURCEGROUPS/TEST/PROVIDERS/{kind}/REGISTRIES/{name}"
-)
+_ID: Final = "/SUBSCRIPTIONS/TEST/RESOURCEGROUPS/TEST/PROVIDERS/MICROSOFT.CONTAINERREGISTRY/REGISTRIES/{}"
 _DEFAULTS: Final[Mapping[str, Any]] = {"registry": "contoso", "caller_ip": "203.0.113.9", "status": 200}
 # Words of a case for what the events table splits into a raw and a derived column.
 _WORDS: Final = {"operation": "operation_name", "caller_ip": "caller_ip_address", "status": "result_description"}
@@ -65,8 +63,9 @@ def try_rule(rule: "Detection") -> Iterator[Verdict]:
     """Yield the verdict on each of a rule's cases."""
     for case in rule.metadata.tests:
         try:
+            _check(case)
             problem = _problem(case, _seen(rule, case))
-        except (KeyError, ValueError) as error:
+        except ValueError as error:
             problem = f"the case itself is wrong: {error}"
         yield Verdict(rule.metadata.slug, str(case.get("name", "unnamed")), problem)
 
@@ -79,6 +78,13 @@ def records(events: "list[Mapping[str, Any]]") -> Iterator[tuple[datetime, dict[
         step = duration(settings["every"]) if "every" in settings else timedelta(seconds=1)
         for number in range(int(settings.get("repeat", 1))):
             yield start + number * step, _record(settings, start + number * step, number)
+
+
+def _check(case: Mapping[str, Any]) -> None:
+    missing = [word for word in ("events", "alerts") if word not in case]
+    missing += ["operation of an event" for event in case.get("events", ()) if "operation" not in event]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
 
 
 def _record(settings: Mapping[str, Any], time: datetime, number: int) -> dict[str, Any]:

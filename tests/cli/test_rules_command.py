@@ -69,6 +69,7 @@ def test_the_rules_in_use_pass_their_own_cases(call: Call) -> None:
         ("alerts: 1", "alerts: 2", "expected 2 alerts, got 1; it said: The admin account"),
         ("with 2 failed ones", "with 3 failed ones", "no reason contains 'with 3 failed ones"),
         ("identity: contoso, status: 401}\n", "identty: contoso}\n", "'identty' is no column that a record fills"),
+        ("alerts: 2", "alarms: 2", "the case itself is wrong: alerts is missing"),
         ("at: 61m", "at: soon", "the case itself is wrong: expected a time span"),
     ],
 )
