@@ -98,14 +98,14 @@ class Reader:
         `late` is true where the event arrived more than `lateness` after it happened; it arrived when the event hub
         took it, or, by other roads, when it was stored.
         """
-        self._connection.register("slice_positions", _positions_table(part))
+        self._connection.register(f"{name}_positions", _positions_table(part))
         extra = "".join(f", {expression} AS {column}" for column, expression in derived.items())
         late = f"epoch_us(coalesce(enqueued_time, ingested_at)) - epoch_us(event_time) > {_microseconds(lateness)}"
         self._connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {name} AS "
             f"SELECT e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}, "
             f"e.sequence_number > coalesce(p.judged, {-(2**63)}) AS is_new, {late} AS late{extra} "
-            f"FROM {self._files(files)} e JOIN slice_positions p ON p.source = e.source "
+            f"FROM {self._files(files)} e JOIN {name}_positions p ON p.source = e.source "
             "WHERE e.sequence_number <= p.upto"
         )
 
