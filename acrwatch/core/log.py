@@ -68,12 +68,12 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": mask(record.getMessage()),
+            "message": record.getMessage(),
         }
         document |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         lines = _traceback(record)
         if lines:
-            document["exception"] = mask("\n".join(lines))
+            document["exception"] = "\n".join(lines)
         return mask(json.dumps(document, default=str))
 
 
