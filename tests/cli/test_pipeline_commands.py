@@ -75,7 +75,8 @@ def test_ingest_once_reads_a_hub_until_it_is_caught_up(call: Call, tmp_path: Pat
     with DevHub(hubs={"acr-audit": 2}) as hub:
         call(*TRAFFIC, "--hub", hub.connection_string)
         (tmp_path / "acrwatch.toml").write_text(
-            f'[[sources]]\ntype = "eventhub"\neventhub = "acr-audit"\nconnection_string = "{hub.connection_string}"'
+            f'[[sources]]\ntype = "eventhub"\neventhub = "acr-audit"\nconnection_string = "{hub.connection_string}"\n'
+            'commit_interval = "500ms"'
         )
         (first,) = call("ingest", "--once", "--json").json
         assert first["events"] > 40
