@@ -42,7 +42,9 @@ def _all_passes(lake: Lake, judged: Positions, hint: Hint | None, chunk_rows: in
     found: list[bytes] = []
     for _ in range(50):
         part = _slice(lake, judged, hint, chunk_rows)
-        found += _new_ids(lake, part)
+        new = _new_ids(lake, part)
+        assert len(new) == part.rows
+        found += new
         judged, hint = part.upto, part.hint
         if not part.more:
             return found, judged
@@ -195,6 +197,8 @@ def test_late_is_told_by_the_hub_and_otherwise_by_the_store(
         ]
 
 
-def test_head_is_the_newest_position_of_every_stream(filled: Lake) -> None:
+def test_the_whole_snapshot_as_one_slice_reaches_the_newest_position_of_every_stream(filled: Lake) -> None:
     with Reader(filled.snapshot()) as reader:
-        assert dict(reader.head()) == {"a": 49, "b": 1049}
+        part = reader.whole()
+
+    assert (part.rows, part.more, dict(part.upto)) == (100, False, {"a": 49, "b": 1049})
