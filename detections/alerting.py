@@ -1,8 +1,9 @@
 """From episodes to alerts: extend, merge, withdraw, and put the notices in the outbox, all in the run's transaction."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +20,10 @@ from storage.state.alerts import Alert
 
 # A long alert is raised again this often, so that it is not forgotten.
 RAISE_AGAIN: Final = timedelta(hours=24)
+# What receivers take: chat and pager gateways cut or refuse bodies beyond some 20 kB.
+BODY_BYTES: Final = 20_000
+# The width of alerts.group_key.
+_KEY_CHARACTERS: Final = 700
 _ENGINE: Final = "engine"
 
 
@@ -42,6 +47,7 @@ class Alerting:
     now: datetime
     created: int = 0
     updated: int = 0
+    _settled: set[str] = field(default_factory=set)
 
     def add(self, group: Group, matches: Sequence[Episode]) -> None:
         """Add newly matching events of one group to what stands.
@@ -78,10 +84,11 @@ class Alerting:
             self.close(alert, alerts.SUPERSEDED, {"why": "earlier events that arrived later explain it"})
 
     def recount(self, group: Group, times: Sequence[datetime]) -> None:
-        """State anew what lies around the alerts of a group near these times."""
+        """State anew what lies around the open alerts of a group near these times, unless this run did so already."""
         gap = self.detection.metadata.group_for
         for alert in self._standing(group, since=min(times) - gap, until=max(times) + gap):
-            self._extend(group, alert, episode_of(alert))
+            if alert.id not in self._settled and alert.closed_at is None:
+                self._extend(group, alert, episode_of(alert), known=episode_of(alert))
 
     def _standing(self, group: Group, *, since: datetime | None = None, until: datetime | None = None) -> list[Alert]:
         slug = self.detection.metadata.slug
@@ -107,7 +114,7 @@ class Alerting:
         survivor, *others = sorted(members, key=lambda alert: alert.id)
         for other in others:
             self.close(other, alerts.MERGED, {"into": survivor.id}, into=survivor.id)
-        self._extend(group, survivor, episode)
+        self._extend(group, survivor, episode, known=None if others else episode_of(survivor))
 
     def _create(self, group: Group, episode: Episode) -> None:
         metadata = self.detection.metadata
@@ -128,31 +135,34 @@ class Alerting:
             raised_at=self.now,
             closed_at=None,
             changed_after_close=False,
-            **self._content(group, episode),
+            **self._content(group, episode, known=None),
         )
+        self._settled.add(alert.id)
         alerts.insert_alert(self.connection, alert)
         alerts.record(self.connection, alert.id, "created", {"count": alert.count}, actor=_ENGINE, now=self.now)
         self.created += 1
         self._notify(alert, outbox.CREATED)
 
-    def _extend(self, group: Group, alert: Alert, episode: Episode) -> None:
-        content = self._content(group, episode)
-        if all(getattr(alert, name) == value for name, value in content.items()):
+    def _extend(self, group: Group, alert: Alert, episode: Episode, known: Episode | None = None) -> None:
+        self._settled.add(alert.id)
+        content = self._content(group, episode, known)
+        told = _EPISODE_FIELDS if alert.closed_at is not None else content.keys() - _VERSION_FIELDS
+        if all(getattr(alert, name) == content[name] for name in told):
             return
-        again = alert.closed_at is None and self.now - alert.raised_at >= RAISE_AGAIN
+        woken = alert.historical and not content["historical"]
+        again = alert.closed_at is None and not woken and self.now - alert.raised_at >= RAISE_AGAIN
         changed = replace(
             alert,
             **content,
             revision=alert.revision + 1,
             updated_at=self.now,
-            raised_at=self.now if again else alert.raised_at,
+            raised_at=self.now if again or woken else alert.raised_at,
             changed_after_close=alert.changed_after_close or alert.closed_at is not None,
         )
         alerts.save(self.connection, changed)
         alerts.record(self.connection, alert.id, "extended", {"count": changed.count}, actor=_ENGINE, now=self.now)
         self.updated += 1
-        woken = alert.historical and not changed.historical
-        self._notify(changed, outbox.CREATED if woken else outbox.UPDATED, raised_again=again)
+        self._notify(changed, outbox.CREATED if woken else outbox.UPDATED)
 
     def close(self, alert: Alert, why: str, detail: Mapping[str, Any], *, into: str | None = None) -> None:
         """Close an alert for the engine's own reason, and say so to the destinations."""
@@ -170,10 +180,10 @@ class Alerting:
         self.updated += 1
         self._notify(closed, outbox.CLOSED)
 
-    def _content(self, group: Group, episode: Episode) -> dict[str, Any]:
+    def _content(self, group: Group, episode: Episode, known: Episode | None) -> dict[str, Any]:
         """Return the fields of an alert that follow from its episode, in the form they are stored in."""
         account = next((row["identity"] for _, row in episode.rows if row.get("identity")), None)
-        around = self.detection.nearby(self.events, group, episode) if self.events is not None else {}
+        around = self.detection.nearby(self.events, group, episode, known) if self.events is not None else {}
         notes = {**around, **({"account": account} if account else {})}
         episode = episode.with_notes(notes)
         return {
@@ -191,10 +201,12 @@ class Alerting:
             "reason": reason(self.detection.metadata, group, episode),
         }
 
-    def _notify(self, alert: Alert, type: str, *, raised_again: bool = False) -> None:  # noqa: A002
+    def _notify(self, alert: Alert, type: str) -> None:  # noqa: A002
         if alert.historical or not self.publishing.destinations:
             return
         data = alerts.as_json(alert, public_url=self.publishing.public_url)
+        # An update that waits is folded into the next, so the next one of a short while says it as well.
+        raised_again = alert.raised_at > alert.created_at and self.now - alert.raised_at < outbox.UPDATE_INTERVAL
         body = {"type": type, "timestamp": data["updated_at"], "data": {**data, "raised_again": raised_again}}
         outbox.enqueue(
             self.connection,
@@ -202,11 +214,32 @@ class Alerting:
             alert_id=alert.id,
             type=type,
             revision=alert.revision,
-            body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+            body=_fitted(body),
             now=self.now,
         )
 
 
+# What a person's verdict was about. A later change of anything else leaves a closed alert as it is.
+_EPISODE_FIELDS: Final = frozenset({"first_seen", "last_seen", "count", "evidence"})
+# A new version of a rule or of the context alone is no news about an alert.
+_VERSION_FIELDS: Final = frozenset({"rule_version", "context_version"})
+
+
+def _fitted(body: Mapping[str, Any]) -> str:
+    """Return a notice as JSON within BODY_BYTES: evidence rows go first, the last ones before the earlier, then
+    entities. The alert itself keeps them all."""
+    data = dict(body["data"])
+    while True:
+        text = json.dumps({**body, "data": data}, ensure_ascii=False, separators=(",", ":"))
+        longest = next((name for name in ("evidence_rows", "entities", "evidence") if data[name]), None)
+        if longest is None or len(text.encode()) < BODY_BYTES:
+            return text
+        data[longest] = data[longest][:-1]
+
+
 def group_key(group: Group) -> str:
-    """Return the one spelling of a group that alerts are found by."""
-    return json.dumps(dict(group), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    """Return the one spelling of a group that alerts are found by; a hash where it is longer than its column."""
+    text = json.dumps(dict(group), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    if len(text) <= _KEY_CHARACTERS:
+        return text
+    return json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest()}, separators=(",", ":"))

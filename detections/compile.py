@@ -31,7 +31,7 @@ from sigma.types import (
 )
 
 from detections.context import PLACEHOLDERS, key_ranges
-from detections.fields import FIELDS
+from detections.fields import FIELDS, NUMBER_FIELDS, TEXT_FIELDS, TRUTH_FIELDS
 
 _OPERATORS: Final = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
 
@@ -64,11 +64,20 @@ def _field(name: str) -> str:
 
 def _leaf(field: str, value: Any) -> str:
     if isinstance(value, SigmaNull):
-        return f"({field} IS NULL)"
+        return f"(e.{field} IS NULL)"
     for kind, translate in _LEAVES.items():
         if type(value) is kind:
             return f"coalesce({translate(field, value)}, false)"
     raise UnsupportedError(f"{type(value).__name__} on field {field!r}")
+
+
+def _words(field: str) -> str:
+    """Return the SQL of a field as text: numbers as their digits, so that `4*` finds any 4xx."""
+    if field in TEXT_FIELDS:
+        return f"e.{field}"
+    if field in NUMBER_FIELDS:
+        return f"CAST(e.{field} AS VARCHAR)"
+    raise UnsupportedError(f"text on field {field!r}, which holds none")
 
 
 def quoted(text: str) -> str:
@@ -79,16 +88,21 @@ def quoted(text: str) -> str:
 def _text(field: str, value: SigmaString) -> str:
     if value.contains_placeholder():
         return _placeholder(field, value)
-    return _like(f"lower({field})", value, str.lower)
+    # Folded by the database on either side: Python's lower() differs for letters such as a final sigma.
+    return _like(f"lower({_words(field)})", value, lambda literal: f"lower({literal})")
 
 
 def _cased(field: str, value: SigmaString) -> str:
-    return _like(field, value, str)
+    return _like(_words(field), value, str)
 
 
 def _like(subject: str, value: SigmaString, fold: Callable[[str], str]) -> str:
+    if any(isinstance(part, Placeholder) for part in value.s):
+        raise UnsupportedError("a placeholder in a case-sensitive text")
     if not any(isinstance(part, SpecialChars) for part in value.s):
-        return f"{subject} = {quoted(fold(''.join(map(str, value.s))))}"
+        text = "".join(map(str, value.s))
+        # Absent is what the log calls blank: events hold no empty texts.
+        return f"{subject} = {fold(quoted(text))}" if text else f"{subject} IS NULL"
     pattern = ""
     for part in value.s:
         if part is SpecialChars.WILDCARD_MULTI:
@@ -96,8 +110,8 @@ def _like(subject: str, value: SigmaString, fold: Callable[[str], str]) -> str:
         elif part is SpecialChars.WILDCARD_SINGLE:
             pattern += "_"
         else:
-            pattern += re.sub(r"([\\%_])", r"\\\1", fold(str(part)))
-    return f"{subject} LIKE {quoted(pattern)} ESCAPE '\\'"
+            pattern += re.sub(r"([\\%_])", r"\\\1", str(part))
+    return f"{subject} LIKE {fold(quoted(pattern))} ESCAPE '\\'"
 
 
 def _placeholder(field: str, value: SigmaString) -> str:
@@ -107,7 +121,7 @@ def _placeholder(field: str, value: SigmaString) -> str:
     if name not in PLACEHOLDERS:
         raise UnsupportedError(f"unknown placeholder %{name}%: known are {', '.join(sorted(PLACEHOLDERS))}")
     try:
-        return f"({PLACEHOLDERS[name](field)})"
+        return f"({PLACEHOLDERS[name](f'e.{field}')})"
     except ValueError as error:
         raise UnsupportedError(str(error)) from error
 
@@ -115,8 +129,8 @@ def _placeholder(field: str, value: SigmaString) -> str:
 def _cidr(field: str, value: SigmaCIDRExpression) -> str:
     if field != "caller_ip":
         raise UnsupportedError(f"cidr on field {field!r}: it works on caller_ip")
-    ((low, high),) = key_ranges([value.network])
-    return f"ip_key BETWEEN {_blob(low)} AND {_blob(high)}"
+    intervals = [f"e.ip_key BETWEEN {_blob(low)} AND {_blob(high)}" for low, high in key_ranges([value.network])]
+    return "(" + " OR ".join(intervals) + ")"
 
 
 def _blob(value: bytes) -> str:
@@ -124,19 +138,38 @@ def _blob(value: bytes) -> str:
 
 
 def _regex(field: str, value: SigmaRegularExpression) -> str:
-    flags = "".join(sorted(flag.name[0].lower() for flag in value.flags))
-    pattern = quoted(str(value.regexp))
-    return f"regexp_matches({field}, {pattern}{', ' + quoted(flags) if flags else ''})"
+    if any(isinstance(part, Placeholder) for part in value.regexp.s):
+        raise UnsupportedError("a placeholder in a regular expression")
+    flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
+    # Within the pattern: as an argument, the database takes `m` for something else.
+    pattern = f"(?{flags}){value.regexp}" if flags else str(value.regexp)
+    return f"regexp_matches({_words(field)}, {quoted(pattern)})"
 
 
 def _number(field: str, value: SigmaNumber) -> str:
-    return f"{field} = {value.number}"
+    if field in NUMBER_FIELDS:
+        return f"e.{field} = {value.number}"
+    return f"{_words(field)} = {quoted(str(value.number))}"
 
 
 def _compare(field: str, value: SigmaCompareExpression) -> str:
-    if value.op.name not in _OPERATORS:
+    if value.op.name not in _OPERATORS or type(value.number) is not SigmaNumber:
         raise UnsupportedError(f"comparison {value.op.name} on field {field!r}")
-    return f"{field} {_OPERATORS[value.op.name]} {value.number.number}"
+    if field not in NUMBER_FIELDS:
+        raise UnsupportedError(f"comparison {value.op.name} on field {field!r}, which holds no numbers")
+    return f"e.{field} {_OPERATORS[value.op.name]} {value.number.number}"
+
+
+def _truth(field: str, value: SigmaBool) -> str:
+    if field not in TRUTH_FIELDS:
+        raise UnsupportedError(f"true or false on field {field!r}")
+    return f"e.{field} = {'true' if value.boolean else 'false'}"
+
+
+def _reference(field: str, value: SigmaFieldReference) -> str:
+    if value.starts_with or value.ends_with:
+        raise UnsupportedError(f"a partial field reference on field {field!r}")
+    return f"lower({_words(field)}) = lower({_words(_field(value.field))})"
 
 
 _LEAVES: Final[dict[type, Callable[[str, Any], str]]] = {
@@ -146,7 +179,7 @@ _LEAVES: Final[dict[type, Callable[[str, Any], str]]] = {
     SigmaRegularExpression: _regex,
     SigmaNumber: _number,
     SigmaCompareExpression: _compare,
-    SigmaBool: lambda field, value: f"{field} = {'true' if value.boolean else 'false'}",
-    SigmaExists: lambda field, value: f"({field} IS {'NOT ' if value.exists else ''}NULL)",
-    SigmaFieldReference: lambda field, value: f"lower({field}) = lower({_field(value.field)})",
+    SigmaBool: _truth,
+    SigmaExists: lambda field, value: f"(e.{field} IS {'NOT ' if value.exists else ''}NULL)",
+    SigmaFieldReference: _reference,
 }

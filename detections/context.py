@@ -7,7 +7,7 @@ it was judged by.
 import hashlib
 import ipaddress
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 from acrwatch.core.setting import IpNetwork
 
 _MAPPED: Final = 0xFFFF << 32
+_MAPPED_NETWORK: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,16 @@ class RegistryContext:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """All registries, by case-folded name."""
+    """All registries, by name in any case."""
 
     registries: Mapping[str, RegistryContext] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the context as JSON values, in a fixed order."""
         return {
-            name: {
+            name.casefold(): {
                 "allowed_ranges": sorted(map(str, registry.allowed_ranges)),
-                "admin_usernames": sorted(name.casefold() for name in registry.admin_usernames),
+                "admin_usernames": sorted(user.casefold() for user in registry.admin_usernames),
             }
             for name, registry in sorted(self.registries.items())
         }
@@ -48,8 +49,9 @@ class Context:
 
     def tables(self) -> dict[str, pa.Table]:
         """Return the relations that placeholders are compiled against."""
-        ranges = [(name, *bounds) for name, r in self.registries.items() for bounds in key_ranges(r.allowed_ranges)]
-        admins = [(name, user.casefold()) for name, r in self.registries.items() for user in r.admin_usernames]
+        named = [(name.casefold(), registry) for name, registry in self.registries.items()]
+        ranges = [(name, *bounds) for name, r in named for bounds in key_ranges(r.allowed_ranges)]
+        admins = [(name, user) for name, r in named for user in r.admin_usernames]
         return {
             "context_ranges": _table(ranges, registry=pa.string(), low=pa.binary(), high=pa.binary()),
             "context_admins": _table(admins, registry=pa.string(), name=pa.string()),
@@ -57,11 +59,20 @@ class Context:
 
 
 def key_ranges(networks: Collection[IpNetwork]) -> list[tuple[bytes, bytes]]:
-    """Return the fewest closed intervals of 16-byte keys that cover these networks; v4 as v4-mapped v6."""
+    """Return closed intervals of 16-byte keys that cover these networks; v4 as v4-mapped v6.
+
+    A v6 network so wide that it holds all mapped addresses (`::/0`) is not taken to hold v4 callers.
+    """
     v4 = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network))
-    v6 = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv6Network))
+    wide = (n for n in networks if isinstance(n, ipaddress.IPv6Network))
+    v6 = ipaddress.collapse_addresses(part for n in wide for part in _without_mapped(n))
     collapsed: list[IpNetwork] = [*v4, *v6]
     return [(ip_key(n.network_address), ip_key(n.broadcast_address)) for n in collapsed]
+
+
+def _without_mapped(network: ipaddress.IPv6Network) -> Iterable[ipaddress.IPv6Network]:
+    holds = network.prefixlen < _MAPPED_NETWORK.prefixlen and network.supernet_of(_MAPPED_NETWORK)
+    return network.address_exclude(_MAPPED_NETWORK) if holds else [network]
 
 
 def ip_key(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bytes:
@@ -75,7 +86,7 @@ def _table(rows: list[tuple[Any, ...]], **columns: pa.DataType) -> pa.Table:
 
 
 def _allowed_ranges(field_sql: str) -> str:
-    if field_sql != "caller_ip":
+    if field_sql != "e.caller_ip":
         raise ValueError("%allowed_ranges% goes with caller_ip")
     return "EXISTS (SELECT 1 FROM context_ranges c WHERE c.registry = e.registry AND e.ip_key BETWEEN c.low AND c.high)"
 
@@ -88,7 +99,7 @@ def _admin_usernames(field_sql: str) -> str:
     """The registry's own name, unless other names are configured for it."""
     return (
         "EXISTS (SELECT 1 FROM context_admins c "
-        f"WHERE c.registry = e.registry AND c.name = lower({field_sql})) OR "
+        f"WHERE c.registry = e.registry AND lower(c.name) = lower({field_sql})) OR "
         f"(lower({field_sql}) = e.registry AND e.registry NOT IN (SELECT registry FROM context_admins))"
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import Connection
 
@@ -66,7 +66,11 @@ class Detection(Protocol):
 
     It must not catch its own errors: the engine records a raising detection as a failed run, and nothing of the run
     stands.
+
+    `has_profile` says that it keeps one, to be built from history when the detection is added later.
     """
+
+    has_profile: ClassVar[bool]
 
     @property
     def metadata(self) -> Metadata:
@@ -85,6 +89,10 @@ class Detection(Protocol):
         """
         ...
 
-    def nearby(self, events: NewEvents, group: Group, episode: Episode, /) -> Mapping[str, Any]:
-        """Return facts about the surroundings of an alert's whole interval, recounted; empty where none apply."""
+    def nearby(self, events: NewEvents, group: Group, episode: Episode, known: Episode | None, /) -> Mapping[str, Any]:
+        """Return facts about the surroundings of an alert's whole interval; empty where none apply.
+
+        `known` is what the alert held before this run, its notes true of the rows judged until then, so that only
+        what is new needs to be counted; None where that cannot be relied on.
+        """
         ...

@@ -6,11 +6,10 @@ running once. A detection that raises leaves nothing behind but the record of it
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from sqlalchemy import Connection
+from typing import Final
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.crashpoint import reach
@@ -18,7 +17,7 @@ from acrwatch.core.errors import ConflictError
 from detections import failure
 from detections.alerting import Alerting, Publishing
 from detections.context import Context
-from detections.detection import Detection, Judgement
+from detections.detection import Detection, Group, Judgement
 from detections.events import NewEvents
 from storage.lake import Lake
 from storage.query import CHUNK_ROWS, Reader, Slice
@@ -27,6 +26,12 @@ from storage.state.database import Database
 from storage.state.runs import Cursor, Run
 
 log = logging.getLogger(__name__)
+
+# An age that every event has, even one from a clock that goes ahead: it arrived more than -100 years after it happened.
+_LATE_ALL: Final = -timedelta(days=36_500)
+
+# Commits without new rows that are read again before the hint moves on; each costs a fraction of a millisecond.
+_HINT_EVERY: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,27 @@ class Engine:
 
     def run_pass(self) -> Passed:
         """Let every detection judge its next slice of new rows."""
+        return self._pass(leave_out=())
+
+    def run_until_done(self) -> Passed:
+        """Run passes until no new row is left; a detection that fails is left out from then on."""
+        total = Passed(more=True)
+        while total.more:
+            step = self._pass(leave_out=total.failed)
+            total = Passed(
+                total.new_events + step.new_events,
+                total.created + step.created,
+                total.updated + step.updated,
+                tuple(sorted({*total.failed, *step.failed})),
+                step.more,
+            )
+        return total
+
+    def _pass(self, leave_out: Collection[str]) -> Passed:
+        chosen = [detection for slug, detection in self.detections.items() if slug not in leave_out]
         with Reader(self.lake.snapshot()) as reader:
-            cursors = self._cursors(reader)
-            outcomes = [self._run(reader, self.detections[slug], cursors[slug]) for slug in self.detections]
+            cursors = self._cursors()
+            outcomes = [self._run(reader, detection, cursors.get(detection.metadata.slug)) for detection in chosen]
         return Passed(
             max((outcome.new_events for outcome in outcomes), default=0),
             sum(outcome.created for outcome in outcomes),
@@ -69,45 +92,28 @@ class Engine:
             any(outcome.more for outcome in outcomes),
         )
 
-    def run_until_done(self) -> Passed:
-        """Run passes until no new row is left; failed detections are tried once."""
-        total = Passed(more=True)
-        while total.more:
-            step = self.run_pass()
-            total = Passed(
-                total.new_events + step.new_events,
-                total.created + step.created,
-                total.updated + step.updated,
-                tuple(sorted({*total.failed, *step.failed})),
-                step.more and not step.failed,
-            )
-        return total
-
-    def _cursors(self, reader: Reader) -> Mapping[str, Cursor]:
+    def _cursors(self) -> Mapping[str, Cursor]:
         with self.database.connect() as connection:
             cursors = runs.load(connection)
-        if self.detections.keys() <= cursors.keys():
+        if cursors:
             return cursors
         versions = {slug: detection.metadata.version for slug, detection in self.detections.items()}
         with self.database.begin() as connection:
-            added = runs.start(connection, versions, reader.head, now=self.clock.now())
-            for slug, cursor in added.items():
-                self._learn(reader, self.detections[slug], cursor, connection)
+            runs.start_first(connection, versions, now=self.clock.now())
             return runs.load(connection)
 
-    def _learn(self, reader: Reader, detection: Detection, head: Cursor, connection: Connection) -> None:
-        """Let a detection that begins at the head build its profile from what lies before; it reports nothing."""
-        past = Slice({}, head.positions, reader.snapshot.files, None, 0, more=False)
-        events = NewEvents(reader, past, self.context, lateness=self.lateness)
-        detection.judge(detection.observe(events), connection)
-
-    def _run(self, reader: Reader, detection: Detection, cursor: Cursor) -> Passed:
+    def _run(self, reader: Reader, detection: Detection, cursor: Cursor | None) -> Passed:
+        """Judge one slice; `cursor` is None for a detection added to others that run already."""
         slug, started = detection.metadata.slug, self.clock.now()
         rows = 0
         try:
+            if cursor is None:
+                self._begin_at_head(reader, detection)
+                return Passed()
             part = reader.slice_after(cursor.positions, cursor.hint, chunk_rows=self.chunk_rows)
             rows = part.rows
             if not rows:
+                self._keep_hint(detection, cursor, part)
                 return Passed()
             return self._judge(reader, detection, cursor, part, started)
         except ConflictError as error:
@@ -117,6 +123,30 @@ class Engine:
             log.exception("detection %s failed", slug)
             self._record_failure(detection, started, rows, error)
             return Passed(failed=(slug,))
+
+    def _begin_at_head(self, reader: Reader, detection: Detection) -> None:
+        """Let a detection build its profile, if it keeps one, from what lies before; it reports nothing of that.
+
+        All of it counts as late: what a profile says of the past may appear beside what comes, but wakes nobody.
+        """
+        metadata, past = detection.metadata, reader.whole()
+        observed = None
+        if detection.has_profile:
+            observed = detection.observe(NewEvents(reader, past, self.context, lateness=_LATE_ALL))
+        with self.database.begin() as connection:
+            now = self.clock.now()
+            mine = runs.start_at(connection, metadata.slug, past.upto, past.hint, version=metadata.version, now=now)
+            if mine and detection.has_profile:
+                detection.judge(observed, connection)
+            failure.recovered(connection, metadata.slug, self.publishing, now=now)
+
+    def _keep_hint(self, detection: Detection, cursor: Cursor, part: Slice) -> None:
+        """Remember how far the log was read in vain, now and then: else each pass reads it all again."""
+        if part.hint is None or (cursor.hint is not None and part.hint.version - cursor.hint.version < _HINT_EVERY):
+            return
+        version, now = detection.metadata.version, self.clock.now()
+        with self.database.begin() as connection:
+            runs.advance(connection, cursor, cursor.positions, part.hint, version=version, now=now)
 
     def _judge(self, reader: Reader, detection: Detection, cursor: Cursor, part: Slice, started: datetime) -> Passed:
         metadata = detection.metadata
@@ -153,7 +183,7 @@ class Engine:
     def _record_failure(self, detection: Detection, started: datetime, rows: int, error: Exception) -> None:
         """Make a failed run visible: its record, an incident and an alert, until a run succeeds."""
         metadata, now = detection.metadata, self.clock.now()
-        message = f"{type(error).__name__}: {error}"[:2000]
+        message = f"{type(error).__name__}: {error}"[:2000].replace("\0", "")  # PostgreSQL keeps no NUL
         with self.database.begin() as connection:
             runs.record(
                 connection,
@@ -167,8 +197,8 @@ def _publish(alerting: Alerting, judgement: Judgement) -> None:
         alerting.add(group, judgement.matches[group])
     for group in sorted(judgement.replaced, key=str):
         alerting.replace(group, judgement.replaced[group])
-    beside: dict[object, list[datetime]] = {}
+    beside: dict[Group, list[datetime]] = {}
     for group, time in judgement.touched:
         beside.setdefault(group, []).append(time)
-    for group in sorted({group for group, _ in judgement.touched} - judgement.matches.keys(), key=str):
+    for group in sorted(beside, key=str):
         alerting.recount(group, beside[group])

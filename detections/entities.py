@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from detections.detection import Group
 from detections.episode import SAMPLES, Episode
-from detections.fields import readable
+from detections.fields import bounded, readable
 
 
 def entities_of(types: Mapping[str, str], group: Group, episode: Episode) -> list[dict[str, str]]:
@@ -13,7 +13,7 @@ def entities_of(types: Mapping[str, str], group: Group, episode: Episode) -> lis
     found: list[dict[str, str]] = []
     for kind, field in types.items():
         if grouped.get(field) is not None:
-            values = [readable(field, grouped[field])]
+            values = [bounded(readable(field, grouped[field]))]
         else:
             sampled = episode.facts.samples.get(field, ())
             values = sorted({*sampled, *(str(row[field]) for _, row in episode.rows if field in row)})[:SAMPLES]

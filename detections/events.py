@@ -42,10 +42,20 @@ class NewEvents:
         return self._fetch(f"SELECT {select} FROM {_NEW} e WHERE e.is_new AND ({where}) GROUP BY {group_by}", ())
 
     def around(
-        self, first: datetime, last: datetime, select: str, where: str, *, tables: Mapping[str, pa.Table] | None = None
+        self,
+        spans: Sequence[tuple[datetime, datetime]],
+        select: str,
+        where: str,
+        *,
+        tables: Mapping[str, pa.Table] | None = None,
     ) -> list[dict[str, Any]]:
-        """Run a SELECT over judged and new rows with `first <= event_time <= last`; only those dates are read."""
-        files = self._reader.snapshot.between(_utc_date(first), _utc_date(last))
+        """Run a SELECT over judged and new rows between the first and last moment of `spans`, both included.
+
+        Only files of dates that some span touches are read: rows in a gap between spans may be missing.
+        """
+        first, last = min(low for low, _ in spans), max(high for _, high in spans)
+        dates = {day for low, high in spans for day in _dates(low, high)}
+        files = [file for file in self._reader.snapshot.files if file.date in dates]
         self._reader.view(_HISTORY, self._part, files, lateness=self._lateness, derived=DERIVED)
         for name, table in (tables or {}).items():
             self._reader.register(name, table)
@@ -62,5 +72,6 @@ def _utc(value: Any) -> Any:
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
-def _utc_date(moment: datetime) -> date:
-    return moment.astimezone(UTC).date()
+def _dates(first: datetime, last: datetime) -> list[date]:
+    start = first.astimezone(UTC).date()
+    return [start + timedelta(days=n) for n in range((last.astimezone(UTC).date() - start).days + 1)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
 
@@ -36,6 +36,7 @@ _METADATA: Final = Metadata(
 
 @dataclass(frozen=True, slots=True)
 class _SelfWatch:
+    has_profile: ClassVar[bool] = False
     metadata: Metadata = _METADATA
 
     def observe(self, _events: NewEvents, /) -> Judgement:
@@ -44,7 +45,9 @@ class _SelfWatch:
     def judge(self, observed: Judgement, _connection: Connection, /) -> Judgement:
         return observed
 
-    def nearby(self, _events: NewEvents, _group: Group, _episode: Episode, /) -> Mapping[str, Any]:
+    def nearby(
+        self, _events: NewEvents, _group: Group, _episode: Episode, _known: Episode | None, /
+    ) -> Mapping[str, Any]:
         return {}
 
 

@@ -1,8 +1,11 @@
 """Fields a rule may name beyond the columns of `events`, and how a group of their values reads to people."""
 
+import hashlib
 import ipaddress
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
+
+import pyarrow as pa
 
 from storage.schema import BY_NAME
 
@@ -25,13 +28,39 @@ _TARGET: Final = (
 )
 
 DERIVED: Final[Mapping[str, str]] = {"actor": _ACTOR, "network": _NETWORK, "target": _TARGET}
-FIELDS: Final = frozenset(BY_NAME) | frozenset(DERIVED) - {"extra"}
+FIELDS: Final = (frozenset(BY_NAME) | frozenset(DERIVED)) - {"extra"}
+TEXT_FIELDS: Final = frozenset(n for n in FIELDS if n in DERIVED or BY_NAME[n].type == pa.string())
+NUMBER_FIELDS: Final = frozenset({"status_code", "size", "duration_ms", "sequence_number"})
+TRUTH_FIELDS: Final = frozenset({"succeeded"})
 
 # What an alert keeps of an event, so that it can be read after retention took the event itself.
 EVIDENCE_FIELDS: Final = (
     "registry", "identity", "caller_ip", "operation", "status_code",
     "repository", "tag", "digest", "user_agent", "region",
 )  # fmt: skip
+
+
+# Characters an alert keeps of one value: clients choose most of them, and may choose 64 Ki of it.
+VALUE_CHARACTERS: Final = 200
+
+
+def kept(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the evidence fields that a row has, each within bounds."""
+    return {name: bounded(row[name]) for name in EVIDENCE_FIELDS if row[name] is not None}
+
+
+def bounded(value: Any) -> Any:
+    """Return a value as an alert keeps it: a long text cut, its end replaced by an ellipsis."""
+    long = isinstance(value, str) and len(value) > VALUE_CHARACTERS
+    return value[: VALUE_CHARACTERS - 1] + "…" if long else value
+
+
+def bounded_key(value: str) -> str:
+    """Return a text as a key of at most VALUE_CHARACTERS that different texts do not share: the end of a long one is
+    replaced by its hash."""
+    if len(value) <= VALUE_CHARACTERS:
+        return value
+    return value[: VALUE_CHARACTERS - 33] + "#" + hashlib.sha256(value.encode()).hexdigest()[:32]
 
 
 def readable(field: str, value: object) -> str:

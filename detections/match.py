@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from detections.detection import Group
 from detections.episode import Episode, Facts, of_event
-from detections.fields import EVIDENCE_FIELDS
+from detections.fields import EVIDENCE_FIELDS, bounded, kept
 
 # The columns that a match is built of, beside the group's fields.
 SELECT: Final = "e.event_id, e.event_time, e.late, " + ", ".join(f"e.{name}" for name in EVIDENCE_FIELDS)
@@ -38,7 +38,6 @@ def _episode(row: Mapping[str, Any], peak: int | None) -> Episode:
     facts = Facts(
         totals={f"operation.{row['operation']}": 1},
         peaks={} if peak is None else {"peak": peak},
-        samples={name: (str(row[name]),) for name in SAMPLED if row[name] is not None},
+        samples={name: (str(bounded(row[name])),) for name in SAMPLED if row[name] is not None},
     )
-    shown = {name: row[name] for name in EVIDENCE_FIELDS if row[name] is not None}
-    return of_event(row["event_time"], row["event_id"].hex(), shown, late=row["late"], facts=facts)
+    return of_event(row["event_time"], row["event_id"].hex(), kept(row), late=row["late"], facts=facts)

@@ -13,7 +13,7 @@ from detections.fields import readable
 _MAX_VALUE: Final = 120
 
 _FACTS: Final = frozenset(
-    {"count", "first", "last", "operations", "peak", "threshold", "window_minutes", "nearby", "addresses",
+    {"count", "first", "last", "operations", "peak", "threshold", "window", "nearby", "addresses",
      "repositories", "registries", "history", "account"}
 )  # fmt: skip
 
@@ -38,6 +38,7 @@ def reason(metadata: Metadata, group: Group, episode: Episode) -> str:
         **facts.peaks,
         **{name: _listed(facts.samples.get(field, ())) for name, field in _SAMPLES.items()},
         **facts.notes,
+        "account": shorten(str(facts.notes.get("account", "-"))),
         **{name: shorten(readable(name, value)) for name, value in group},
     }
     return metadata.reason.format_map(values)

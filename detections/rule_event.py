@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
 
@@ -11,6 +12,8 @@ from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.events import NewEvents
 from detections.match import episodes_by_group, group_of, select
+
+_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class EventRule:
     belong to the picture (the failures around a success); they are counted within `group_for` of an alert.
     """
 
+    has_profile: ClassVar[bool] = False
+
     metadata: Metadata
     where: str
     unjudged: str | None = None
@@ -30,7 +35,8 @@ class EventRule:
         """See Detection.observe."""
         group_by = self.metadata.group_by
         rows = events.new(select(group_by), self.where)
-        beside = events.new(select(group_by), self.nearby_where) if self.nearby_where else []
+        place = ", ".join(["e.event_time", *(f"e.{name} AS group_{name}" for name in group_by)])
+        beside = events.new(f"DISTINCT {place}", self.nearby_where) if self.nearby_where else []
         blind = events.new("count(*) AS n", self.unjudged)[0]["n"] if self.unjudged else 0
         return Judgement(
             matches=episodes_by_group(rows, group_by),
@@ -43,16 +49,32 @@ class EventRule:
         """See Detection.judge; nothing is remembered."""
         return observed
 
-    def nearby(self, events: NewEvents, group: Group, episode: Episode, /) -> Mapping[str, Any]:
-        """See Detection.nearby."""
+    def nearby(self, events: NewEvents, group: Group, episode: Episode, known: Episode | None, /) -> Mapping[str, Any]:
+        """See Detection.nearby. What was counted before is not counted again: an alert may last for months."""
         if self.nearby_where is None:
             return {}
         span = self.metadata.group_for
+        first, last = episode.first - span, episode.last + span
+        if known is None or "nearby" not in known.facts.notes:
+            return {"nearby": self._beside(events, group, first, last)}
+        low, high = known.first - span, known.last + span
+        number = known.facts.notes["nearby"] + self._newly_beside(events, group, low, high)
+        number += self._beside(events, group, first, low - _TICK) + self._beside(events, group, high + _TICK, last)
+        return {"nearby": number}
+
+    def _beside(self, events: NewEvents, group: Group, first: datetime, last: datetime) -> int:
+        if first > last:
+            return 0
+        rows = events.around([(first, last)], "count(*) AS n", self._beside_of(group))
+        return int(rows[0]["n"])
+
+    def _newly_beside(self, events: NewEvents, group: Group, first: datetime, last: datetime) -> int:
+        within = f"{self._beside_of(group)} AND e.event_time BETWEEN $1 AND $2"
+        return int(events.new("count(*) AS n", within, [first, last])[0]["n"])
+
+    def _beside_of(self, group: Group) -> str:
         same = " AND ".join(f"e.{field} IS NOT DISTINCT FROM {_literal(value)}" for field, value in group)
-        rows = events.around(
-            episode.first - span, episode.last + span, "count(*) AS n", f"({self.nearby_where}) AND {same}"
-        )
-        return {"nearby": rows[0]["n"]}
+        return f"({self.nearby_where}) AND {same}"
 
 
 def _literal(value: str | None) -> str:

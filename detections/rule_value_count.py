@@ -3,9 +3,9 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.events import NewEvents
 from detections.match import episodes_by_group, select
+from storage.schema import UTC_MICROSECONDS
 
 Row = Mapping[str, Any]
 
@@ -24,8 +25,11 @@ class ValueCountRule:
     `threshold` distinct values of `field`. The window slides over event time and is tied to no clock.
 
     A new event can only change the standing of events within one window of it, and theirs hangs on events within one
-    window more: so two windows around the new events are read and no others.
+    window more: so two windows around the new events are read and no others. An event without the field shows no
+    value, so it is none of those counted.
     """
+
+    has_profile: ClassVar[bool] = False
 
     metadata: Metadata
     where: str
@@ -48,48 +52,57 @@ class ValueCountRule:
         """See Detection.judge; nothing is remembered."""
         return observed
 
-    def nearby(self, _events: NewEvents, _group: Group, _episode: Episode, /) -> Mapping[str, Any]:
+    def nearby(
+        self, _events: NewEvents, _group: Group, _episode: Episode, _known: Episode | None, /
+    ) -> Mapping[str, Any]:
         """Return the rule's threshold and window, for the reason."""
-        return {"threshold": self.threshold, "window_minutes": self.window // timedelta(minutes=1)}
+        return {"threshold": self.threshold, "window": spoken(self.window)}
 
     def _touched_groups(self, events: NewEvents) -> Iterable[Sequence[Row]]:
         keys = self.metadata.group_by
+        counted = f"({self.where}) AND e.{self.field} IS NOT NULL"
+        # By date as well: a group with a new event now and a late one of last month must not cost the month between.
         touched = events.grouped(
             ", ".join(f"e.{name} AS group_{name}" for name in keys)
             + ", min(e.event_time) AS first, max(e.event_time) AS last",
-            self.where,
-            ", ".join(f"e.{name}" for name in keys),
+            counted,
+            ", ".join(f"e.{name}" for name in (*keys, "event_date")),
         )
         if not touched:
             return []
         reach = 2 * self.window
         same = " AND ".join(f"t.group_{name} IS NOT DISTINCT FROM e.{name}" for name in keys)
         rows = events.around(
-            min(row["first"] for row in touched) - reach,
-            max(row["last"] for row in touched) + reach,
+            [(row["first"] - reach, row["last"] + reach) for row in touched],
             select(keys, "e.is_new", f"e.{self.field} AS value"),
-            f"({self.where}) AND EXISTS (SELECT 1 FROM touched_groups t WHERE {same} "
+            f"{counted} AND EXISTS (SELECT 1 FROM touched_groups t WHERE {same} "
             "AND e.event_time BETWEEN t.low AND t.high)",
-            tables={"touched_groups": _ranges(touched, reach)},
+            tables={"touched_groups": _ranges(touched, keys, reach)},
         )
         rows.sort(key=lambda row: (_key(row, keys), row["event_time"], row["event_id"]))
         return [list(members) for _, members in groupby(rows, lambda row: _key(row, keys))]
 
 
-def _key(row: Row, group_by: Sequence[str]) -> tuple[str, ...]:
-    return tuple(str(row[f"group_{name}"]) for name in group_by)
+def spoken(span: timedelta) -> str:
+    """Return a window as people say it: `10 minutes`, `90 seconds`."""
+    seconds = int(span.total_seconds())
+    size, unit = next((s, u) for s, u in ((3600, "hour"), (60, "minute"), (1, "second")) if seconds % s == 0)
+    return f"{seconds // size} {unit}" + ("" if seconds == size else "s")
 
 
-def _ranges(touched: Sequence[Row], reach: timedelta) -> pa.Table:
-    rows = [
-        {
-            **{k: v for k, v in row.items() if k.startswith("group_")},
-            "low": row["first"] - reach,
-            "high": row["last"] + reach,
-        }
-        for row in touched
-    ]
-    return pa.Table.from_pylist(rows)
+def _key(row: Row, group_by: Sequence[str]) -> tuple[tuple[bool, str], ...]:
+    """Return a sortable key that tells an absent value from the text "None"."""
+    values = (row[f"group_{name}"] for name in group_by)
+    return tuple((value is not None, str(value)) for value in values)
+
+
+def _ranges(touched: Sequence[Row], group_by: Sequence[str], reach: timedelta) -> pa.Table:
+    moments: Mapping[str, list[datetime]] = {
+        "low": [row["first"] - reach for row in touched],
+        "high": [row["last"] + reach for row in touched],
+    }
+    groups = {f"group_{n}": pa.array([row[f"group_{n}"] for row in touched], pa.string()) for n in group_by}
+    return pa.table({**groups, **{name: pa.array(times, UTC_MICROSECONDS) for name, times in moments.items()}})
 
 
 def matched(rows: Sequence[Row], threshold: int, window: timedelta) -> dict[bytes, int]:

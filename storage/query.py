@@ -57,37 +57,43 @@ class Reader:
         self._connection.close()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Run one SELECT. Raises StoreError when a file is gone (vacuumed) or memory runs out."""
+        """Run one SELECT. Raises StoreError when a file is gone (vacuumed), memory runs out or the SQL is wrong."""
         try:
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise StoreError(f"Cannot read events below {self.snapshot.root}: {error}") from error
+        except duckdb.Error as error:
+            raise StoreError(f"The query failed: {error}") from error
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name; a second one of the same name replaces the first."""
         self._connection.register(name, table)
 
     def slice_after(self, judged: Positions, hint: Hint | None, *, chunk_rows: int = CHUNK_ROWS) -> Slice:
-        """Find the next rows beyond `judged`, whole commits at a time, about `chunk_rows` of them."""
+        """Find the next rows beyond `judged`, whole commits at a time, about `chunk_rows` of them.
+
+        Commits that hold none are passed over: a slice without rows means that the snapshot has none left.
+        """
         versions = appended(self.snapshot, hint)
         if versions is None:
             return self._slice_by_position(judged, chunk_rows)
         taken: list[LakeFile] = []
-        reached, more = self.snapshot.version, False
+        reached = self.snapshot.version
         for version, files in versions:
             if taken and total_rows(taken) + total_rows(files) > chunk_rows:
-                more = True
-                break
+                upto, rows = self._reach(judged, taken)
+                if rows:
+                    return Slice(judged, upto, tuple(taken), self._hint(reached), rows, more=True)
+                taken.clear()
             taken.extend(files)
             reached = version
-        if not more:
-            reached = self.snapshot.version
         upto, rows = self._reach(judged, taken)
-        return Slice(judged, upto, tuple(taken), self._hint(reached), rows, more)
+        return Slice(judged, upto, tuple(taken), self._hint(self.snapshot.version), rows, more=False)
 
-    def head(self) -> Positions:
-        """Return the newest sequence number of every stream in the snapshot."""
-        return self._reach({}, self.snapshot.files)[0]
+    def whole(self) -> Slice:
+        """Return everything in the snapshot as one slice, up to the newest sequence number of every stream."""
+        upto, rows = self._reach({}, self.snapshot.files)
+        return Slice({}, upto, self.snapshot.files, self._hint(self.snapshot.version), rows, more=False)
 
     def view(
         self, name: str, part: Slice, files: Sequence[LakeFile], *, lateness: timedelta, derived: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Detections with a baseline, one module each: `DETECTION` and `CASES` are found here by name, no list is kept."""
+"""Detections with a baseline, one module each: `DETECTION` is found here by name, no list is kept."""
 
 import importlib
 import pkgutil

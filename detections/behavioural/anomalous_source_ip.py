@@ -2,26 +2,28 @@
 
 The profile keeps, per identity, network (/24, /48) and UTC date, what happened; a date is judged by the dates before
 it and nothing else, so that late history changes the judgement of exactly those dates that it should. How surprising a
-new network is, is the chance of meeting one, estimated from the identity's own last 30 days after Good and Turing: the
-share of observations that fell to networks seen once. I. J. Good, "The population frequencies of species and the
-estimation of population parameters", Biometrika 40 (1953).
+new network is, is the chance of meeting one, estimated from the last 30 dates of the identity's use after Good and
+Turing: the share of observations that fell to networks seen once. I. J. Good, "The population frequencies of species
+and the estimation of population parameters", Biometrika 40 (1953). Dates of use, not of the calendar: a weekly job has
+a history, too. Dates on which a network alerted are no part of it, or an intruder who changes networks would soon be
+expected to.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
 
+from detections.alerting import group_key
 from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode, Evidence, Facts
 from detections.events import NewEvents
-from detections.fields import EVIDENCE_FIELDS, readable
+from detections.fields import EVIDENCE_FIELDS, bounded, bounded_key, kept, readable
 from detections.match import SAMPLED
 from detections.stored import episode_from, stored_episode
 from storage.state import alerts
@@ -31,12 +33,13 @@ from storage.state.profiles import NetworkDay, network_days_at, network_days_of,
 LEARNING: Final = timedelta(days=14)
 # A network that alerted joins the baseline after this long without a match (or by a benign verdict).
 QUIET: Final = timedelta(days=14)
-# The stretch of history that rarity is estimated from.
-HISTORY: Final = timedelta(days=30)
+# How many of the identity's latest dates of use rarity is estimated from.
+HISTORY_DATES: Final = 30
 # Below this chance of meeting a new network, meeting one is surprising.
 SURPRISING: Final = 0.10
-# Someone seen in this many networks within HISTORY travels: one alert per HISTORY is what we say of new ones.
+# Someone seen in this many networks within MONTH travels: one alert per MONTH is what we say of new ones.
 TRAVELLER: Final = 8
+MONTH: Final = timedelta(days=30)
 
 # Verdicts that let a network join the baseline.
 _TRUSTING: Final = ("benign_positive", "false_positive")
@@ -50,6 +53,93 @@ _SELECT: Final = (
     f"list(struct_pack(time := e.event_time, id := e.event_id, {_ROW}) ORDER BY e.event_time, e.event_id)"
     f"[1:{_EVIDENCE_A_DAY}] AS sample, "
     + ", ".join(f"list_sort(list(DISTINCT e.{name}))[1:10] AS all_{name}" for name in SAMPLED)
+)
+
+_HOME: Final = {"operation": "Pull", "identity": "ci", "caller_ip": "198.51.100.7", "repeat": 60, "every": "1d"}
+_ABROAD: Final = {"operation": "Pull", "identity": "ci", "caller_ip": "203.0.113.9"}
+_PERSON: Final = {"operation": "Login", "identity": "ana@example.com", "repeat": 60, "every": "1d"}
+
+CASES: Final[tuple[Mapping[str, Any], ...]] = (
+    {
+        "name": "a service of one network for 60 days, at its first foreign event",
+        "alerts": 1,
+        "reason": "ci was used from 203.0.113.0/24, a network new to it: 1 successful calls (1 pull) from 203.0.113.9",
+        "events": [_HOME, {**_ABROAD, "at": "60d"}],
+    },
+    {
+        "name": "a weekly service at its first foreign event",
+        "alerts": 1,
+        "events": [{**_HOME, "repeat": 9, "every": "7d"}, {**_ABROAD, "at": "60d"}],
+    },
+    {
+        "name": "within the first 14 days all is learned",
+        "alerts": 0,
+        "events": [{**_HOME, "repeat": 14}, {**_ABROAD, "at": "13d"}],
+    },
+    {
+        "name": "another address of a known network is not new",
+        "alerts": 0,
+        "events": [_HOME, {**_ABROAD, "at": "60d", "caller_ip": "198.51.100.200"}],
+    },
+    {
+        "name": "refused calls stay silent",
+        "alerts": 0,
+        "events": [_HOME, {**_ABROAD, "at": "60d", "status": 401}],
+    },
+    {
+        "name": "someone who often meets new networks is expected in another",
+        "alerts": 0,
+        "events": [
+            {**_PERSON, "caller_ip": "2001:db8:{n}::1"},
+            {**_PERSON, "repeat": 1, "at": "60d", "caller_ip": "203.0.113.9"},
+        ],
+    },
+    {
+        "name": "a traveller with a steady home is told of once a month",
+        "alerts": 1,
+        "events": [
+            {**_PERSON, "caller_ip": "198.51.100.7"},
+            {**_PERSON, "caller_ip": "2001:db8:{n}::1", "repeat": 8, "at": "6d"},
+            {**_PERSON, "caller_ip": "2001:db8:{n}::1", "repeat": 8, "at": "14d"},
+            {**_PERSON, "caller_ip": "2001:db8:f{n}::1", "repeat": 10, "at": "30d"},
+        ],
+    },
+    {
+        "name": "a network that keeps coming stays one alert and never joins the baseline",
+        "alerts": 1,
+        "reason": "30 successful calls",
+        "events": [{**_HOME, "repeat": 90}, {**_ABROAD, "at": "60d", "repeat": 30, "every": "1d"}],
+    },
+    {
+        "name": "an intruder who changes networks is not learned",
+        "alerts": 5,
+        "events": [_HOME, {**_ABROAD, "at": "60d", "caller_ip": "2001:db8:{n}::9", "repeat": 5, "every": "1d"}],
+    },
+    {
+        "name": "after 14 quiet days the network has joined the baseline",
+        "alerts": 1,
+        "reason": "1 successful calls",
+        "events": [{**_HOME, "repeat": 90}, {**_ABROAD, "at": "60d"}, {**_ABROAD, "at": "75d"}],
+    },
+    {
+        "name": "after a benign verdict the network has joined the baseline",
+        "alerts": 1,
+        "reason": "1 successful calls",
+        "closed": {"at": "60d", "verdict": "benign_positive"},
+        "events": [_HOME, {**_ABROAD, "at": "60d"}, {**_ABROAD, "at": "61d"}],
+    },
+    {
+        "name": "after another verdict it has not",
+        "alerts": 2,
+        "closed": {"at": "60d", "verdict": "true_positive"},
+        "events": [_HOME, {**_ABROAD, "at": "60d"}, {**_ABROAD, "at": "61d"}],
+    },
+    {
+        "name": "an unusable address is unjudged",
+        "alerts": 0,
+        "unjudged": 1,
+        "events": [{**_ABROAD, "caller_ip": "somewhere"}],
+    },
 )
 
 METADATA: Final = Metadata(
@@ -66,7 +156,8 @@ METADATA: Final = Metadata(
     author="acrwatch",
     date="2026-11-22",
     group_by=("actor", "network"),
-    group_for=QUIET,
+    # A network matches until 14 whole dates went by, so two matches of one stay are less than 15 days apart.
+    group_for=QUIET + timedelta(days=1),
     entities={"identity": "identity", "ip": "caller_ip", "network": "network", "registry": "registry"},
     reason=(
         "{account} was used from {network}, a network new to it: {count} successful calls ({operations}) from "
@@ -86,6 +177,7 @@ METADATA: Final = Metadata(
         "If it is not explained, renew the credential and look for other identities used from the same network.",
         "Close as benign to let the network join the baseline; otherwise it does after 14 days without a match.",
     ),
+    tests=CASES,
 )
 
 
@@ -93,26 +185,28 @@ METADATA: Final = Metadata(
 class _History:
     """What is known of one identity while its dates are walked through in order."""
 
-    trusted: Mapping[str, date]
+    trusted: Mapping[str, datetime]
     began: date | None = None
-    used: dict[str, list[date]] = field(default_factory=dict)
-    matched: dict[str, date] = field(default_factory=dict)
+    used: dict[str, list[date]] = field(default_factory=dict)  # networks of the baseline
+    dates: list[date] = field(default_factory=list)  # distinct dates of `used`
+    seen: dict[str, date] = field(default_factory=dict)  # every network's last date, alerted ones too
+    matched: dict[str, date] = field(default_factory=dict)  # networks that alerted: the last date they did
     told: list[date] = field(default_factory=list)
 
-    def judge(self, network: str, day: date) -> dict[str, Any] | None:
+    def judge(self, entry: NetworkDay, day: date) -> dict[str, Any] | None:
         """Return why this network is surprising on this date; None where it is not."""
-        if self.began is None or day < self.began + LEARNING or self._in_baseline(network, day):
+        if self.began is None or day < self.began + LEARNING or self._in_baseline(entry, day):
             return None
-        recent = {n: [d for d in dates if day - HISTORY <= d < day] for n, dates in self.used.items()}
-        recent = {n: dates for n, dates in recent.items() if dates}
+        recent = self._recent()
         chance = new_network_chance([len(dates) for dates in recent.values()])
-        ongoing = network in self.matched
-        if not ongoing and (chance >= SURPRISING or self._traveller_was_told(recent, day)):
+        ongoing = entry.network in self.matched
+        if not ongoing and (chance >= SURPRISING or self._traveller_was_told(day)):
             return None
         if not ongoing:
             self.told.append(day)
         return {
             "days_known": (day - self.began).days,
+            "days_used": min(len(self.dates), HISTORY_DATES),
             "networks": [[n, len(d)] for n, d in sorted(recent.items(), key=lambda pair: (-len(pair[1]), pair[0]))][:3],
             "networks_total": len(recent),
             "chance": round(chance, 4),
@@ -121,20 +215,30 @@ class _History:
     def note(self, network: str, day: date, *, matched: bool) -> None:
         """Take in a judged date. A date that did not match is part of the baseline from then on."""
         self.began = self.began or day
+        self.seen[network] = day
         if matched:
             self.matched[network] = day
-        else:
-            self.matched.pop(network, None)
+            return
+        self.matched.pop(network, None)
         self.used.setdefault(network, []).append(day)
+        if not self.dates or self.dates[-1] != day:
+            self.dates.append(day)
 
-    def _in_baseline(self, network: str, day: date) -> bool:
-        if network in self.matched:
-            trusted = self.trusted.get(network)
-            return day - self.matched[network] > QUIET or (trusted is not None and day >= trusted)
-        return network in self.used
+    def _recent(self) -> Mapping[str, Sequence[date]]:
+        """Return the networks of the latest dates of use, each with its dates among them."""
+        since = self.dates[-HISTORY_DATES:][0] if self.dates else date.max
+        recent = {network: [d for d in dates if d >= since] for network, dates in self.used.items()}
+        return {network: dates for network, dates in recent.items() if dates}
 
-    def _traveller_was_told(self, recent: Mapping[str, Sequence[date]], day: date) -> bool:
-        return len(recent) >= TRAVELLER and any(day - told <= HISTORY for told in self.told)
+    def _in_baseline(self, entry: NetworkDay, day: date) -> bool:
+        if entry.network in self.matched:
+            trusted = self.trusted.get(entry.network)
+            return day - self.matched[entry.network] > QUIET or (trusted is not None and entry.first_time > trusted)
+        return entry.network in self.used
+
+    def _traveller_was_told(self, day: date) -> bool:
+        networks = sum(1 for last in self.seen.values() if day - MONTH <= last)
+        return networks >= TRAVELLER and any(day - told <= MONTH for told in self.told)
 
 
 def new_network_chance(days_per_network: Sequence[int]) -> float:
@@ -151,6 +255,8 @@ def new_network_chance(days_per_network: Sequence[int]) -> float:
 class AnomalousSourceIp:
     """See the module."""
 
+    has_profile: ClassVar[bool] = True
+
     metadata: Metadata = METADATA
 
     def observe(self, events: NewEvents, /) -> tuple[list[NetworkDay], int]:
@@ -160,18 +266,20 @@ class AnomalousSourceIp:
         return [_network_day(row) for row in rows], blind[0]["n"]
 
     def judge(self, observed: tuple[list[NetworkDay], int], connection: Connection, /) -> Judgement:
-        """See Detection.judge. Only identities with a date not seen before are judged anew."""
+        """See Detection.judge. Only identities with a date not seen before, or begun earlier, are judged anew."""
         fresh, unjudged = observed
         known = network_days_at(connection, [_key(day) for day in fresh])
         merged = {_key(day): _merged(known.get(_key(day)), day) for day in fresh}
         save_network_days(connection, merged.values())
-        grown = sorted({day.identity_key for key, day in merged.items() if key not in known})
+        grown = sorted({d.identity_key for k, d in merged.items() if k not in known or _begins_earlier(d, known[k])})
         stale = {(d.identity_key, d.network) for d in merged.values() if d.judgement is not None}
         for identity, days in groupby(network_days_of(connection, grown), lambda day: day.identity_key):
             stale |= _rejudge(connection, identity, list(days))
         return self._restate(connection, stale, sum(day.events for day in fresh), unjudged)
 
-    def nearby(self, _events: NewEvents, _group: Group, _episode: Episode, /) -> Mapping[str, Any]:
+    def nearby(
+        self, _events: NewEvents, _group: Group, _episode: Episode, _known: Episode | None, /
+    ) -> Mapping[str, Any]:
         """Nothing: the history is stated with each date."""
         return {}
 
@@ -188,13 +296,18 @@ class AnomalousSourceIp:
         return Judgement(replaced=standing, matched=min(matched, looked_at), unjudged=unjudged)
 
 
+def _begins_earlier(day: NetworkDay, known: NetworkDay) -> bool:
+    return day.first_time < known.first_time
+
+
 def _rejudge(connection: Connection, identity: str, days: Sequence[NetworkDay]) -> set[tuple[str, str]]:
     """Walk through all dates of one identity; return its groups in which the judgement of a date changed."""
-    history = _History(trusted=_trusted(connection, identity))
+    history = _History(trusted=_trusted(connection, identity, days))
     changed: list[NetworkDay] = []
     for day_text, same_day in groupby(days, lambda day: day.date):
         day = date.fromisoformat(day_text)
-        judged = [(entry, history.judge(entry.network, day)) for entry in same_day]
+        in_order = sorted(same_day, key=lambda entry: (entry.first_time, entry.network))
+        judged = [(entry, history.judge(entry, day)) for entry in in_order]
         for entry, judgement in judged:
             history.note(entry.network, day, matched=judgement is not None)
             if judgement != entry.judgement:
@@ -203,11 +316,13 @@ def _rejudge(connection: Connection, identity: str, days: Sequence[NetworkDay]) 
     return {(entry.identity_key, entry.network) for entry in changed}
 
 
-def _trusted(connection: Connection, identity: str) -> dict[str, date]:
-    """Return the networks of an identity that a person called benign or a false alarm, with the date of that word."""
+def _trusted(connection: Connection, identity: str, days: Iterable[NetworkDay]) -> dict[str, datetime]:
+    """Return the networks of an identity that a person called benign or a false alarm, with the time of that word."""
+    alerted = sorted({day.network for day in days if day.judgement is not None})
+    by_key = {group_key(_group(identity, network)): network for network in alerted}
     return {
-        json.loads(alert.group_key)["network"]: alert.closed_at.astimezone(UTC).date()
-        for alert in alerts.closed_by_people(connection, METADATA.slug, f'{{"actor":{json.dumps(identity)},')
+        by_key[alert.group_key]: alert.closed_at
+        for alert in alerts.closed_by_people(connection, METADATA.slug, list(by_key))
         if alert.closed_at is not None and (alert.close_reason or "").startswith(_TRUSTING)
     }
 
@@ -228,13 +343,13 @@ def _network_day(row: Mapping[str, Any]) -> NetworkDay:
         row["events"],
         row["late"],
         tuple(evidence for evidence, _ in sample),
-        tuple((e, {n: item[n] for n in EVIDENCE_FIELDS if item[n] is not None}) for e, item in sample),
+        tuple((e, kept(item)) for e, item in sample),
         Facts(
             totals={f"operation.{name}": number for name, number in row["operations"]},
-            samples={name: [str(v) for v in row[f"all_{name}"] if v is not None] for name in SAMPLED},
+            samples={name: [str(bounded(v)) for v in row[f"all_{name}"] if v is not None] for name in SAMPLED},
         ),
     )
-    return _day(row["actor"], row["network"], row["event_date"].isoformat(), episode, None)
+    return _day(bounded_key(row["actor"]), row["network"], row["event_date"].isoformat(), episode, None)
 
 
 def _day(identity: str, network: str, day: str, episode: Episode, judgement: Mapping[str, Any] | None) -> NetworkDay:
@@ -261,8 +376,8 @@ def _episode(day: NetworkDay) -> Episode:
 def _sentence(judgement: Mapping[str, Any]) -> str:
     networks = ", ".join(f"{readable('network', name)} on {days} days" for name, days in judgement["networks"])
     return (
-        f"It has been known for {judgement['days_known']} days; in the {HISTORY.days} before, it came from "
-        f"{judgement['networks_total']} networks ({networks}), which gives a new one a chance of "
+        f"It has been known for {judgement['days_known']} days; on the last {judgement['days_used']} days of its use "
+        f"it came from {judgement['networks_total']} networks ({networks}), which gives a new one a chance of "
         f"{100 * judgement['chance']:.1f} % (surprising below {100 * SURPRISING:.0f} %)."
     )
 

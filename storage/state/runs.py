@@ -1,6 +1,6 @@
 """How far each detection has judged, and what its runs did."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from acrwatch.core.errors import ConflictError
 from storage.lake.snapshot import Hint
+from storage.state.dialect import insert as insert_if_new
 from storage.state.tables import cursors, runs
 
 SUCCEEDED: Final = "succeeded"
@@ -57,31 +58,32 @@ def _cursor(row: Mapping[Any, Any]) -> Cursor:
     return Cursor(row["detection"], row["generation"], row["positions"], hint, row["rule_version"], row["updated_at"])
 
 
-def start(
-    connection: Connection, versions: Mapping[str, str], head: Callable[[], Mapping[str, int]], *, now: datetime
-) -> dict[str, Cursor]:
-    """Give every detection (slug to rule version) a cursor, and return the new ones that begin at the head.
+def start_first(connection: Connection, versions: Mapping[str, str], *, now: datetime) -> None:
+    """Let the first detections of an installation (slug to rule version) begin at the beginning.
 
-    The first detections of an installation begin at the beginning; one added later begins at the head, which `head`
-    returns: it does not raise alerts about a past that others judged long ago.
+    Changes nothing where any detection has a cursor already.
     """
-    known = load(connection)
-    missing = [slug for slug in versions if slug not in known]
-    positions = dict(head()) if known and missing else {}
-    for slug in missing:
-        connection.execute(
-            insert(cursors).values(
-                detection=slug,
-                generation=0,
-                positions=positions,
-                lake_version=None,
-                lake_entry=None,
-                rule_version=versions[slug],
-                updated_at=now,
-            )
-        )
-    added = load(connection)
-    return {slug: added[slug] for slug in missing} if known else {}
+    if not load(connection):
+        for slug, version in versions.items():
+            start_at(connection, slug, {}, None, version=version, now=now)
+
+
+def start_at(
+    connection: Connection,
+    slug: str,
+    positions: Mapping[str, int],
+    hint: Hint | None,
+    *,
+    version: str,
+    now: datetime,
+) -> bool:
+    """Let one detection begin at these positions; return False where another process gave it a cursor first."""
+    row = {"detection": slug, "generation": 0, "positions": dict(positions), "rule_version": version, "updated_at": now}
+    place: dict[str, Any] = {"lake_version": None, "lake_entry": None}
+    if hint is not None:
+        place = {"lake_version": hint.version, "lake_entry": hint.entry}
+    statement = insert_if_new(connection, cursors).values(**row, **place)
+    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
 
 
 def advance(

@@ -1,0 +1,129 @@
+"""What a detection's own test cases say: read from its metadata, strictly, so that a misspelt key is no silent pass.
+
+A case is a name, events, and what must stand after them:
+
+    name: a pull from elsewhere
+    alerts: 1                        # standing alerts
+    reason: ci pulled from           # text the first alert's sentence holds
+    unjudged: 0                      # events that could not be judged
+    context: {contoso: {allowed_ranges: [198.51.100.0/24], admin_usernames: [breakglass]}}
+    closed: {at: 61d, verdict: benign_positive}   # all alerts that stand then are closed so; later events follow
+    events:
+      - {at: 30m, operation: Pull, identity: ci, caller_ip: 203.0.113.9, repeat: 20, every: 20s, tag: 'v{n}'}
+
+`at` counts from the case's beginning. `repeat` makes that many events, `every` apart, with `{n}` in texts counting
+from 1; so a history of 60 days is `repeat: 60, every: 1d`.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from acrwatch.core.setting import duration
+from detections.context import Context, RegistryContext
+
+_TEXTS: Final = ("operation", "identity", "caller_ip", "registry", "repository", "tag", "digest", "user_agent")
+_EVENT_KEYS: Final = frozenset({*_TEXTS, "at", "status", "repeat", "every"})
+_CASE_KEYS: Final = frozenset({"name", "alerts", "reason", "unjudged", "context", "closed", "events"})
+_CONTEXT_KEYS: Final = frozenset({"allowed_ranges", "admin_usernames"})
+
+
+class CaseMistakeError(ValueError):
+    """A case that does not say what it should, in words for the rule's author."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """One event of a case: when, counted from its beginning, the HTTP status, and the texts it has."""
+
+    at: timedelta
+    status: int
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A person's verdict on everything that stands at a moment of the case."""
+
+    at: timedelta
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case: the events, and what must stand after them."""
+
+    name: str
+    events: tuple[CaseEvent, ...]
+    alerts: int
+    reason: str
+    unjudged: int
+    context: Context
+    closing: Closing | None
+
+
+def read_case(given: Mapping[str, Any]) -> Case:
+    """Return a case from its keys. Raises CaseMistakeError naming the case, the key and what is wrong."""
+    name = given.get("name") if isinstance(given, Mapping) else None
+    if not isinstance(name, str) or not name:
+        raise CaseMistakeError("a case has no name")
+    try:
+        return _read(name, given)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        word = f"missing key {error}" if isinstance(error, KeyError) else str(error)
+        raise CaseMistakeError(f"case {name!r}: {word}") from error
+
+
+def _read(name: str, given: Mapping[str, Any]) -> Case:
+    _known(given, _CASE_KEYS)
+    events = tuple(event for entry in given["events"] for event in _events(entry))
+    if not events:
+        raise ValueError("there are no events")
+    return Case(
+        name=name,
+        events=events,
+        alerts=_whole("alerts", given["alerts"]),
+        reason=" ".join(str(given.get("reason", "")).split()),
+        unjudged=_whole("unjudged", given.get("unjudged", 0)),
+        context=Context({registry: _registry(entry) for registry, entry in given.get("context", {}).items()}),
+        closing=_closing(given["closed"]) if "closed" in given else None,
+    )
+
+
+def _registry(entry: Mapping[str, Any]) -> RegistryContext:
+    _known(entry, _CONTEXT_KEYS)
+    ranges = tuple(ipaddress.ip_network(text) for text in entry.get("allowed_ranges", ()))
+    return RegistryContext(ranges, tuple(entry.get("admin_usernames", ())))
+
+
+def _closing(entry: Mapping[str, Any]) -> Closing:
+    _known(entry, frozenset({"at", "verdict"}))
+    return Closing(duration(entry["at"]), str(entry["verdict"]))
+
+
+def _events(entry: Mapping[str, Any]) -> Iterator[CaseEvent]:
+    _known(entry, _EVENT_KEYS)
+    start, step = _span(entry, "at"), _span(entry, "every")
+    texts = {"registry": "contoso", **{name: str(entry[name]) for name in _TEXTS if entry.get(name) is not None}}
+    if "operation" not in texts:
+        raise ValueError("an event has no operation")
+    for number in range(_whole("repeat", entry.get("repeat", 1))):
+        numbered = {name: text.replace("{n}", str(number + 1)) for name, text in texts.items()}
+        yield CaseEvent(start + number * step, _whole("status", entry.get("status", 200)), numbered)
+
+
+def _span(entry: Mapping[str, Any], key: str) -> timedelta:
+    return timedelta() if entry.get(key) in (None, "0s") else duration(entry[key])
+
+
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{name} is {value!r}, expected a whole number")
+    return value
+
+
+def _known(entry: Mapping[str, Any], keys: frozenset[str]) -> None:
+    if wrong := sorted(map(str, entry.keys() - keys)):
+        raise ValueError(f"unknown keys: {', '.join(wrong)}; known are {', '.join(sorted(keys))}")
