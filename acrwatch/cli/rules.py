@@ -1,7 +1,6 @@
 """`acrwatch rules`: reading and checking detections."""
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from acrwatch.cli.output import (
     write_json,
 )
 from acrwatch.cli.times import span
-from acrwatch.core.errors import ConfigError, NotFoundError
+from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from detections.detection import Detection, Metadata
@@ -81,43 +80,54 @@ def show(slug: str, as_json: bool) -> None:
 @click.pass_context
 def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
     """Check rule files; without PATHS those in use. Ends with 1 if there is a mistake."""
-    from detections.rule import SHIPPED, load_rules
+    from detections.case import lint as mistakes_of
+    from detections.rule import SHIPPED
 
-    mistakes: list[str] = []
-    found: Mapping[str, Any] = {}
-    try:
-        found = load_rules(paths or (SHIPPED,))
-    except ConfigError as error:
-        mistakes = [line.strip() for line in error.message.splitlines()[1:]] or [error.message]
+    mistakes = mistakes_of(paths or (SHIPPED,))
     if as_json:
-        write_json({"ok": not mistakes, "rules": sorted(found), "mistakes": mistakes})
+        write_json({"ok": not mistakes, "mistakes": mistakes})
     for mistake in [] if as_json else mistakes:
         note(mistake)
     if not mistakes:
-        note(f"{len(found)} rules are in order.")
+        note("No mistakes found.")
     ctx.exit(1 if mistakes else 0)
 
 
 @rules.command("test")
-@_PATHS
+@click.argument("which", nargs=-1, metavar="[NAME|PATH]...")
 @json_option
 @click.pass_context
-def test_(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
-    """Try rules on their own test cases; without PATHS those in use. Ends with 1 if one goes wrong."""
-    from acrwatch.cli.rule_trial import try_rule
+def test_(ctx: click.Context, which: tuple[str, ...], as_json: bool) -> None:
+    """Try rules on their own test cases, by name or from files; without either all in use. Ends with 1 if one fails."""
     from detections.rule import load_rules
 
-    found = load_rules(paths) if paths else in_use()
-    verdicts = [verdict for _, rule in sorted(found.items()) for verdict in try_rule(rule)]
-    failed = [verdict for verdict in verdicts if not verdict.passed]
+    paths = [Path(word) for word in which if Path(word).exists()]
+    named = {word: _known(word) for word in which if not Path(word).exists()}
+    found = {**load_rules(paths), **named} if which else in_use()
+    results = [result for _, detection in sorted(found.items()) for result in _tried(detection)]
+    failed = [result for result in results if not result["passed"]]
     if as_json:
-        write_json([{**dataclasses.asdict(verdict), "passed": verdict.passed} for verdict in verdicts])
-    for verdict in failed:
-        note(f"{verdict.rule}: {verdict.case}: {verdict.problem}")
-    for slug in [slug for slug, rule in sorted(found.items()) if not rule.metadata.tests]:
-        note(f"{slug} has no cases here.")
-    note(f"{len(verdicts) - len(failed)} of {len(verdicts)} cases went as they should.")
+        write_json(results)
+    for result in failed:
+        note(f"{result['rule']}: {result['case']}: {'; '.join(result['differences'])}")
+    note(f"{len(results) - len(failed)} of {len(results)} cases went as they should.")
     ctx.exit(1 if failed else 0)
+
+
+def _tried(detection: "Detection") -> Iterator[dict[str, Any]]:
+    """Yield what came of each case. A case that is wrong, or breaks the detection, does not keep the others from it."""
+    from detections.case import run_case
+    from detections.case_spec import CaseMistakeError, read_case
+
+    for given in detection.metadata.tests:
+        try:
+            differences = list(run_case(detection, read_case(given)).differences)
+        except CaseMistakeError as error:
+            differences = [str(error)]
+        except RuntimeError as error:  # how a failed run of the detection arrives here
+            differences = [f"the detection failed: {error}"]
+        name = str(given.get("name", "unnamed"))
+        yield {"rule": detection.metadata.slug, "case": name, "passed": not differences, "differences": differences}
 
 
 def metadata_as_json(rule: "Metadata") -> dict[str, Any]:

@@ -1,13 +1,16 @@
-"""docs/cli.md and docs/settings.md say what the code does, and the README names every command."""
+"""docs/cli.md and docs/settings.md say what the code does, and every command that is recommended anywhere exists."""
 
+import re
 from pathlib import Path
 
+import click
 import pytest
 
 from acrwatch.cli.docs import pages
-from acrwatch.cli.root import COMMANDS
+from acrwatch.cli.root import COMMANDS, root
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("acrwatch", "ingest", "storage", "detections")
 
 
 @pytest.mark.parametrize("name", ["cli.md", "settings.md"])
@@ -28,3 +31,26 @@ def test_settings_of_every_section_are_listed(name: str) -> None:
 
 def test_generated_pages_name_no_place_on_the_machine_that_made_them() -> None:
     assert str(ROOT) not in "".join(pages().values())
+
+
+def recommended() -> set[tuple[str, ...]]:
+    """Return the first words of each command in the pages (code spans and blocks) and in the code's remedies."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"))]
+    code = [ROOT / "scheduler.py", *(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))]
+    spans = [span for text in texts for span in re.findall(r"(?:`|^ {4})acrwatch ([a-z][a-z -]*)", text, re.MULTILINE)]
+    spans += [span for path in code for span in re.findall(r"`acrwatch ([a-z][a-z -]*)", path.read_text("utf-8"))]
+    return {tuple(span.split()) for span in spans}
+
+
+@pytest.mark.parametrize("words", sorted(recommended()), ids=" ".join)
+def test_a_recommended_command_exists(words: tuple[str, ...]) -> None:
+    context = click.Context(root)
+    command = root.get_command(context, words[0])
+    assert command is not None, f"there is no acrwatch {words[0]}"
+    if isinstance(command, click.Group) and len(words) > 1 and not words[1].startswith("-"):
+        assert command.get_command(context, words[1]) is not None, f"there is no acrwatch {' '.join(words[:2])}"
+
+
+def test_recommendations_are_found_in_pages_and_code() -> None:
+    """Or the test above would have nothing to look at."""
+    assert {("run",), ("db", "migrate")} <= recommended()
