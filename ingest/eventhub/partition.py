@@ -56,7 +56,7 @@ class Partition:
 
     def judge(self, look: Look) -> None:
         """Set the target from a fresh look, and note what the hub has dropped before we could read it."""
-        self._aim(look)
+        self.aim(look)
         if self.received is not None and not look.empty and look.beginning > self.received + 1:
             if self.received != NOTHING_YET:
                 self.gaps.append(Gap(self.received + 1, look.beginning - 1))
@@ -95,7 +95,8 @@ class Partition:
         """Return whether everything due at the last look is in the buffer or past it."""
         return self.stopped or (self.target is not None and self.buffered >= self.target)
 
-    def _aim(self, look: Look) -> None:
+    def aim(self, look: Look) -> None:
+        """Set the target from a look."""
         nothing_due = look.empty or (
             self.received is None
             and (self.start == "latest" or (isinstance(self.start, datetime) and look.last_time <= self.start))

@@ -1,6 +1,7 @@
 """Reads all partitions of an event hub on an event loop of its own, and keeps reading whatever happens to the links."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -13,16 +14,17 @@ from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError, Remote
 from ingest.backoff import Backoff
 from ingest.eventhub.address import Address, Start
 from ingest.eventhub.buffer import MessageBuffer
-from ingest.eventhub.hub import Arrived, Hub, Stopped
-from ingest.eventhub.partition import Gap, Partition
+from ingest.eventhub.hub import Arrived, Hub, Look, Stopped
+from ingest.eventhub.partition import Partition
 from ingest.eventhub.positions import Stored
+from ingest.eventhub.reports import Reports
 from ingest.notices import Notices
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _STOP_SECONDS: Final = 15.0
-_GRACE_SECONDS: Final = 3.0
+_GRACE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Reader:
         self._prefetch = prefetch
         self._stored = stored
         self._buffer = buffer
-        self._notices = notices
+        self._reports = Reports(address.name, notices)
         self._timing = timing
         self.partitions: tuple[Partition, ...] = ()
         self._failure: BaseException | None = None
@@ -135,17 +137,15 @@ class Reader:
     async def _supervise(self, hub: Hub, one: Partition) -> None:
         """Read one partition until stopped: look, judge, link, and again when the link is lost."""
         backoff = self._backoff()
-        while not self._stopping.is_set():
-            try:
-                if await self._ready(hub, one):
-                    await self._read(hub, one, backoff)
-                else:
+        with contextlib.suppress(Stopped):
+            while True:
+                try:
+                    if await self._ready(hub, one):
+                        await self._read(hub, one, backoff)
                     await self._pause(self._timing.look)
-            except AcrWatchError as error:
-                self._note_down(one, error)
-                await self._pause(backoff.wait())
-            except Stopped:
-                return
+                except AcrWatchError as error:
+                    self._note_down(one, error)
+                    await self._pause(backoff.wait())
 
     async def _ready(self, hub: Hub, one: Partition) -> bool:
         """Look at the partition and judge; return False where a person must act first."""
@@ -154,24 +154,24 @@ class Reader:
             if stored.stream == one.stream:
                 return False
             one.resume(stored)
-        look = await self._unless_stopped(hub.look(one.id))
+        look = await self._look_twice(hub, one)
         one.stopped = one.went_back(look)
-        key = f"sequence_went_back/{self._address.name}/{one.id}"
         if one.stopped:
-            self._notices.open(
-                key,
-                kind="sequence_went_back",
-                message=f"partition {one.id} of {self._address.name} ends at message {look.last}, but {one.received} "
-                "is stored: the hub was made anew or failed over; the partition is not read",
-                remedy="Run acrwatch ingest reset to read it from its beginning",
-            )
-            self._buffer.wake()
-            return False
-        self._notices.resolve(key)
-        one.judge(look)
-        self._report_gaps(one)
+            self._reports.went_back(one, look)
+        else:
+            self._reports.in_order(one)
+            one.judge(look)
+            self._reports.gaps(one)
         self._buffer.wake()
-        return True
+        return not one.stopped
+
+    async def _look_twice(self, hub: Hub, one: Partition) -> Look:
+        """Look, and look again before believing that the hub went back: a look may lag behind what was just read."""
+        look = await self._unless_stopped(hub.look(one.id))
+        if one.went_back(look):
+            await self._pause(self._timing.heartbeat)
+            look = await self._unless_stopped(hub.look(one.id))
+        return look
 
     async def _read(self, hub: Hub, one: Partition, backoff: Backoff) -> NoReturn:
         """Receive until the link is lost, or is found dead: two looks apart the hub had more and nothing came."""
@@ -183,11 +183,13 @@ class Reader:
                 await asyncio.wait({link}, timeout=self._timing.look)
                 if link.done():
                     link.result()
-                look = await hub.look(one.id)
-                one.target = max(one.target or 0, look.last) if not look.empty else one.target
-                if behind is not None and behind == (one.received or 0) and not self._buffer.full():
-                    raise RemoteUnreachableError(f"partition {one.id} has messages, but none arrive")
-                behind = (one.received or 0) if look.last > (one.received or 0) and not look.empty else None
+                one.aim(await hub.look(one.id))
+                if one.caught_up() or self._buffer.full():
+                    behind = None
+                elif behind == one.buffered:
+                    raise RemoteUnreachableError(f"{self._address.name}/{one.id} has messages, but none arrive")
+                else:
+                    behind = one.buffered
         finally:
             await self._settle(link)
 
@@ -200,20 +202,8 @@ class Reader:
         if arrived:
             self._buffer.add(one.accept(arrived))
             one.settle()
-            self._report_gaps(one)
+            self._reports.gaps(one)
         await self._buffer.room()
-
-    def _report_gaps(self, one: Partition) -> None:
-        while one.gaps:
-            self._report_gap(one, one.gaps.pop(0))
-
-    def _report_gap(self, one: Partition, gap: Gap) -> None:
-        self._notices.open(
-            f"gap/{one.stream}/{gap.first}",
-            kind="gap",
-            message=f"{gap.size} messages of {one.stream} ({gap.first} to {gap.last}) were gone before they were read",
-            remedy="Backfill that time from the storage archive or Log Analytics; raise the hub's retention",
-        )
 
     def _note_down(self, one: Partition, error: AcrWatchError) -> None:
         level = logging.DEBUG if one.down_since else logging.WARNING  # one line an outage, not one a retry
@@ -222,21 +212,15 @@ class Reader:
         if not self._lasts(error, one.down_since):
             return
         self._down[one.id] = error
-        if self.failure() is None and not one.reported:  # else the whole source is down, which the pipeline reports
-            one.reported = True
-            self._notices.open(self._down_key(one), kind="source_down", message=error.message, remedy=error.remedy)
+        if self.failure() is None:  # else the whole source is down, which the pipeline reports
+            self._reports.down(one, error)
         self._buffer.wake()
 
     def _note_up(self, one: Partition) -> None:
         if one.down_since is not None:
             one.down_since = None
             self._down.pop(one.id, None)
-        if one.reported:
-            one.reported = False
-            self._notices.resolve(self._down_key(one))
-
-    def _down_key(self, one: Partition) -> str:
-        return f"source_down/{self._address.name}/{one.id}"
+        self._reports.up(one)
 
     def _lasts(self, error: AcrWatchError, since: float) -> bool:
         return isinstance(error, AuthError | NotFoundError) or time.monotonic() - since >= self._timing.outage

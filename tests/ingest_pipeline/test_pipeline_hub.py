@@ -21,7 +21,7 @@ from tests.ingest_pipeline.scene import body
 
 MakePipeline = Callable[..., Pipeline]
 HUB = "acr-audit"
-QUICK = Timing(look=1.0, outage=1.0, proof=1.0, heartbeat=0.1, first_retry=0.05, last_retry=0.5)
+QUICK = Timing(look=1.0, outage=1.0, proof=1.0, heartbeat=0.1, first_retry=0.3, last_retry=0.5)
 
 
 def source_of(hub: DevHub, lake: Lake, database: Database) -> eventhub.EventHubSource:

@@ -1,9 +1,6 @@
 """Lost links, hubs that are away, credentials and names that are wrong."""
 
-import gc
 import time
-import warnings
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,15 +9,6 @@ from acrwatch.core.model import Message
 from acrwatch.core.setting import Secret
 from acrwatch.devhub import DevHub
 from tests.ingest_sources.reading import HUB, MakeSource, error_of, poll_until, take
-
-
-@pytest.fixture(autouse=True)
-def _sockets_the_client_leaves_open() -> Iterator[None]:
-    """Collect them where they belong: the client does not close a connection whose opening failed half way."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def test_five_lost_connections_cost_double_and_reorder_nothing(hub: DevHub, source_of: MakeSource) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from acrwatch.core.errors import AuthError, NotFoundError, RemoteUnreachableError
 from acrwatch.core.model import Message
@@ -89,6 +89,15 @@ def test_nothing_is_a_gap_where_nothing_was_stored() -> None:
     one.judge(Look(beginning=7, last=9, last_time=NOW, empty=False))
     one.accept(arrived(7))
     assert one.gaps == []
+
+
+def test_messages_before_a_start_time_are_not_waited_for() -> None:
+    one = Partition("0", "", NOW)
+    one.resume(Stored("s", None))
+    one.judge(Look(beginning=0, last=9, last_time=NOW, empty=False))
+    assert one.caught_up()
+    one.aim(Look(beginning=0, last=10, last_time=NOW + timedelta(seconds=1), empty=False))
+    assert not one.caught_up()
 
 
 def test_a_fresh_epoch_begins_at_the_beginning_without_a_gap() -> None:

@@ -1,0 +1,59 @@
+"""What a person must know about the partitions of a hub, said as incidents."""
+
+from typing import Final
+
+from acrwatch.core.errors import AcrWatchError
+from ingest.eventhub.hub import Look
+from ingest.eventhub.partition import Partition
+from ingest.notices import Notices
+
+RESET: Final = "Run acrwatch ingest reset to read it from its beginning"
+BACKFILL: Final = "Backfill that time from the storage archive or Log Analytics; raise the hub's retention"
+
+
+class Reports:
+    """Opens and resolves the incidents of one hub. Never blocks."""
+
+    def __init__(self, hub: str, notices: Notices) -> None:
+        self._hub = hub
+        self._notices = notices
+
+    def went_back(self, one: Partition, look: Look) -> None:
+        """The hub ends before what is stored, and the partition is not read any more."""
+        self._notices.open(
+            f"sequence_went_back/{self._hub}/{one.id}",
+            kind="sequence_went_back",
+            message=f"partition {one.id} of {self._hub} ends at message {look.last}, but {one.received} is stored: "
+            "the hub was made anew or failed over; the partition is not read",
+            remedy=RESET,
+        )
+
+    def in_order(self, one: Partition) -> None:
+        """The hub continues what is stored."""
+        self._notices.resolve(f"sequence_went_back/{self._hub}/{one.id}")
+
+    def gaps(self, one: Partition) -> None:
+        """Report, once, the gaps that the partition has met. They stay open: nobody can close them but a person."""
+        while one.gaps:
+            gap = one.gaps.pop(0)
+            self._notices.open(
+                f"gap/{one.stream}/{gap.first}",
+                kind="gap",
+                message=f"{gap.size} messages of {one.stream} ({gap.first} to {gap.last}) were gone before they were "
+                "read",
+                remedy=BACKFILL,
+            )
+
+    def down(self, one: Partition, error: AcrWatchError) -> None:
+        """This partition cannot be read, while others can."""
+        if not one.reported:
+            one.reported = True
+            self._notices.open(
+                f"source_down/{self._hub}/{one.id}", kind="source_down", message=error.message, remedy=error.remedy
+            )
+
+    def up(self, one: Partition) -> None:
+        """It can be read again."""
+        if one.reported:
+            one.reported = False
+            self._notices.resolve(f"source_down/{self._hub}/{one.id}")
