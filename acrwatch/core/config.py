@@ -24,7 +24,12 @@ STORE: Final = (
     Setting(
         "database", text, "sqlite:///data/state.db", "State: sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME."
     ),
-    Setting("retention", duration, timedelta(days=400), "Events older than this on arrival are refused, and counted."),
+    Setting(
+        "retention",
+        duration,
+        None,
+        "Events older than this on arrival are refused, and counted. Without it, everything is kept.",
+    ),
 )
 DETECTIONS: Final = (
     Setting(
@@ -53,7 +58,7 @@ class StoreConfig:
 
     path: str
     database: str
-    retention: timedelta
+    retention: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)

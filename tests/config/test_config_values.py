@@ -21,7 +21,7 @@ def test_without_file_and_environment_the_defaults_hold(load_config: Load, tmp_p
     config = load_config()
     assert config.store.path == str(tmp_path / "data/lake")
     assert config.store.database == f"sqlite:///{tmp_path}/data/state.db"
-    assert config.store.retention == timedelta(days=400)
+    assert config.store.retention is None
     assert (config.detections.every, config.detections.lateness) == (timedelta(seconds=30), timedelta(hours=24))
     assert (config.registries, config.sources, config.destinations, config.path) == ({}, (), (), None)
 
