@@ -1,11 +1,11 @@
 """One alert as an analyst reads it at three in the morning: why first, then who and where, the evidence, what to do."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from acrwatch.cli.output import SEVERITY_STYLE, Column, bullets, cell, note, render, table
+from acrwatch.cli.output import SEVERITY_STYLE, Column, bullets, cell, note, pairs, render, table
 from acrwatch.cli.times import ago, parsed, utc
 
 if TYPE_CHECKING:
@@ -15,14 +15,21 @@ if TYPE_CHECKING:
     from detections.detection import Metadata
     from storage.state.alerts import Alert
 
-_EVIDENCE = (
+# A digest is told from its neighbours by this much of it; --json has the whole.
+_DIGEST_DIGITS: Final = 12
+
+_ALWAYS: Final = (
     Column("TIME", lambda row: utc(parsed(row["event_time"]))),
     Column("OPERATION", lambda row: row.get("operation", "-")),
+    Column("IMAGE", lambda row: image(row), wrap=True),
+)
+# Shown once below the table where it is the same in every row, as it mostly is.
+_WHERE_DIFFERENT: Final = (
     Column("STATUS", lambda row: str(row.get("status_code", "-"))),
     Column("REGISTRY", lambda row: row.get("registry", "-")),
     Column("IDENTITY", lambda row: row.get("identity", "-")),
-    Column("FROM", lambda row: row.get("caller_ip", "-")),
-    Column("IMAGE", lambda row: image(row), wrap=True),
+    Column("ADDRESS", lambda row: row.get("caller_ip", "-")),
+    Column("REGION", lambda row: row.get("region", "-")),
     Column("CLIENT", lambda row: row.get("user_agent", "-"), wrap=True),
 )
 
@@ -38,7 +45,7 @@ def write_alert(alert: "Alert", now: datetime) -> None:
         cell(""),
         *_headline(document, now),
         *_section("Who and where", _pairs(document)),
-        *_section(_evidence_heading(document), [table(document["evidence_rows"], _EVIDENCE)]),
+        *_section(_evidence_heading(document), _evidence(document["evidence_rows"])),
         *_section("What to do", _steps(alert, rule)),
         *_section(
             "Before you call it an attack", [bullets(rule.falsepositives)] if rule and rule.falsepositives else []
@@ -49,10 +56,13 @@ def write_alert(alert: "Alert", now: datetime) -> None:
 
 
 def image(row: Mapping[str, Any]) -> str:
-    """Return `repository:tag`, `repository@digest`, or as much of it as the event says."""
+    """Return `repository:tag`, `repository@digest` (cut), or as much of it as the event says."""
     repository, tag, digest = row.get("repository"), row.get("tag"), row.get("digest")
-    reference = f"@{tag}" if tag and ":" in tag else f":{tag}" if tag else f"@{digest}" if digest else ""
-    return f"{repository or ''}{reference}" or "-"
+    reference = tag if tag and ":" in tag else digest if not tag else None
+    if reference is None:
+        return f"{repository or ''}:{tag}" if tag else repository or "-"
+    algorithm, _, digits = reference.partition(":")
+    return f"{repository or ''}@{algorithm}:{digits[:_DIGEST_DIGITS]}"
 
 
 def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
@@ -81,9 +91,20 @@ def _section(heading: str, body: "Iterable[RenderableType]") -> "Iterator[Render
         yield from parts
 
 
-def _pairs(document: Mapping[str, Any]) -> "Iterator[Text]":
+def _pairs(document: Mapping[str, Any]) -> "Iterator[RenderableType]":
+    values: dict[str, list[str]] = {}
     for entity in document["entities"]:
-        yield cell(f"  {entity['type']:<11}{entity['value']}")
+        values.setdefault(entity["type"], []).append(entity["value"])
+    yield pairs((kind, ", ".join(found)) for kind, found in values.items())
+
+
+def _evidence(rows: Sequence[Mapping[str, Any]]) -> "Iterator[RenderableType]":
+    if not rows:
+        return
+    different = [column for column in _WHERE_DIFFERENT if len({column.show(row) for row in rows}) > 1]
+    yield table(rows, [*_ALWAYS, *different])
+    same = [(column.heading.lower(), column.show(rows[0])) for column in _WHERE_DIFFERENT if column not in different]
+    yield pairs((f"every {name}" if len(rows) > 1 else name, value) for name, value in same if value != "-")
 
 
 def _evidence_heading(document: Mapping[str, Any]) -> str:

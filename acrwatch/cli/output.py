@@ -152,6 +152,16 @@ def bullets(lines: Iterable[str], *, numbered: bool = False) -> "RenderableType"
     return shown
 
 
+def pairs(items: Iterable[tuple[str, str]]) -> "RenderableType":
+    """Return names and values in two columns, so that a value that wraps stays beside its name."""
+    from rich.table import Table
+
+    shown = Table.grid(padding=(0, 2, 0, 0))
+    for name, value in items:
+        shown.add_row(cell(f"  {name}"), cell(value))
+    return shown
+
+
 def render(*parts: "RenderableType") -> None:
     """Print rich renderables to stdout, coloured only on a terminal and not under NO_COLOR."""
     screen = console()

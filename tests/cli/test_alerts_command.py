@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from acrwatch.cli.alert_page import image
 from storage.state import incidents, runs
 from storage.state.alerts import Alert, insert_alert
 from storage.state.database import Database
@@ -165,8 +166,40 @@ def test_one_alert_begins_with_its_reason(call: Call, database: Database) -> Non
     assert page.splitlines()[0] == ALERT.reason
     headings = ["Who and where", "Evidence, the first 1 of 12 events", "What to do"]
     assert [line for line in page.splitlines() if line in headings] == headings
-    for fact in ("HIGH", "2026-11-22 02:45:00Z, 15 min ago", "identity   contoso", "app/web:v1", "docker/27.0", "pull"):
+    for fact in (
+        "HIGH",
+        "2026-11-22 02:45:00Z, 15 min ago",
+        "  identity  contoso",
+        "app/web:v1",
+        "docker/27.0",
+        "pull",
+    ):
         assert fact in page
+
+
+def test_evidence_that_is_the_same_in_every_row_is_said_once(call: Call, database: Database) -> None:
+    digest = "sha256:" + "0123456789abcdef" * 4
+    rows = [{**ROW, "operation": "delete"}, {**ROW, "tag": None, "digest": digest, "caller_ip": "203.0.113.10"}]
+    evidence = tuple(((SEEN.isoformat(), f"{number:032x}"), row) for number, row in enumerate(rows))
+    stored(database, replace(ALERT, evidence_rows=evidence))
+    page = call("alerts", "show", ALERT.id).stdout
+    heading = next(line for line in page.splitlines() if line.startswith("TIME"))
+    assert heading.split() == ["TIME", "OPERATION", "IMAGE", "ADDRESS"]
+    assert "app/web@sha256:0123456789ab  203.0.113.10" in page
+    assert "  every client    docker/27.0" in page
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ({"repository": "app", "tag": "v1", "digest": "sha256:ab"}, "app:v1"),
+        ({"repository": "app", "tag": "sha256:" + "ab" * 32}, "app@sha256:abababababab"),
+        ({"repository": "app"}, "app"),
+        ({}, "-"),
+    ],
+)
+def test_an_image_is_named_as_people_write_it(row: dict[str, str], shown: str) -> None:
+    assert image(row) == shown
 
 
 def test_the_steps_of_an_alert_name_its_registry(call: Call, database: Database) -> None:
