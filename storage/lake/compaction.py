@@ -15,7 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from acrwatch.core.errors import ConflictError, StoreError
 from storage.lake.durable import sync_entries
-from storage.lake.handle import open_table
+from storage.lake.handle import open_table, reason
 from storage.lake.snapshot import Snapshot, total_rows
 from storage.lake.table import Lake
 
@@ -57,10 +57,11 @@ def compact(lake: Lake, day: date, target: int) -> tuple[int, int]:
         if metrics["numFilesRemoved"]:
             sync_entries(lake.root, table.version() - 1, table.version())
             _check(lake, table, day)
-    except CommitFailedError as error:
-        raise ConflictError(f"Another process compacted {day} of {lake.root}: {error}") from error
     except (OSError, DeltaError, ValueError) as error:
-        raise StoreError(f"Cannot compact {day} of {lake.root}: {error}", remedy="Free disk space") from error
+        # A failed commit is a conflict only if somebody else made one.
+        if isinstance(error, CommitFailedError) and open_table(lake.root).version() > table.version():
+            raise ConflictError(f"Another process compacted {day} of {lake.root}: {reason(error)}") from error
+        raise StoreError(f"Cannot compact {day} of {lake.root}: {reason(error)}", remedy="Free disk space") from error
     return metrics["numFilesRemoved"], metrics["numFilesAdded"]
 
 

@@ -1,9 +1,10 @@
 """The Delta table as delta-rs sees it: opening, creating, and the one commit that is a compare-and-swap.
 
-delta-rs reports a full disk while it writes the log entry as a failed commit, and a failed checkpoint after the commit
-as an error of the commit; so what happened is read from the log itself, by a name that each commit carries.
+An error of delta-rs does not say whether the commit was made: the checkpoint that follows every hundredth one may fail
+after it. So what happened is read from the log itself, by a name that each commit carries.
 """
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,12 +34,17 @@ _CONFIGURATION: Final = {
 }
 
 
+def reason(error: Exception) -> str:
+    """Return an error of delta-rs on one line and without its colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
+
+
 def open_table(root: Path) -> DeltaTable:
     """Open the newest version. Raises StoreError."""
     try:
         return DeltaTable(str(root))
     except (OSError, DeltaError) as error:
-        raise StoreError(f"Cannot read the lake at {root}: {error}", remedy="Run acrwatch db verify") from error
+        raise StoreError(f"Cannot read the lake at {root}: {reason(error)}", remedy="Run acrwatch db verify") from error
 
 
 def create_table(root: Path) -> None:
@@ -93,6 +99,6 @@ def _raise_unless_committed(root: Path, version: int, name: str, error: Exceptio
         committed = name.encode() in entry_path(root, version).read_bytes()
     except FileNotFoundError:
         remedy = "Free disk space and see that the folder can be written to; nothing was stored"
-        raise StoreError(f"Cannot commit to {root}: {error}", remedy=remedy) from error
+        raise StoreError(f"Cannot commit to {root}: {reason(error)}", remedy=remedy) from error
     if not committed:
         raise ConflictError(f"Version {version} of {root} was taken") from error

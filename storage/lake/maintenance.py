@@ -14,7 +14,7 @@ from acrwatch.core.errors import StoreError
 from storage.lake.compaction import compact, targets
 from storage.lake.durable import sync_log
 from storage.lake.entries import last_checkpoint
-from storage.lake.handle import open_table
+from storage.lake.handle import open_table, reason
 from storage.lake.snapshot import Snapshot
 from storage.lake.sweeping import sweep
 from storage.lake.table import Lake
@@ -65,5 +65,5 @@ def _checkpoint(root: Path) -> bool:
         sync_log(root)
         table.cleanup_metadata()
     except (OSError, DeltaError) as error:
-        raise StoreError(f"Cannot checkpoint the log of {root}: {error}", remedy="Free disk space") from error
+        raise StoreError(f"Cannot checkpoint the log of {root}: {reason(error)}", remedy="Free disk space") from error
     return True

@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from acrwatch.core.errors import StoreError
 from storage.lake.durable import sync_entries
 from storage.lake.entries import log_folder
-from storage.lake.handle import FENCE, open_table
+from storage.lake.handle import FENCE, open_table, reason
 from storage.lake.table import Lake
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,9 @@ def sweep(lake: Lake, *, now: datetime) -> int:
         for path in doomed:
             path.unlink(missing_ok=True)
     except (OSError, DeltaError) as error:
-        raise StoreError(f"Cannot sweep {lake.root}: {error}", remedy="Check that its files may be deleted") from error
+        raise StoreError(
+            f"Cannot sweep {lake.root}: {reason(error)}", remedy="Check that its files may be deleted"
+        ) from error
     if doomed:
         log.info("swept %d files that no commit names", len(doomed))
     return len(doomed)
@@ -74,7 +76,7 @@ def _fence(root: Path, table: DeltaTable) -> bool:
     try:
         table.alter.set_table_properties({FENCE: uuid.uuid4().hex}, raise_if_not_exists=False)
     except CommitFailedError as error:
-        log.info("sweeping another time: %s", error)
+        log.info("sweeping another time: %s", reason(error))
         return False
     sync_entries(root, table.version() - 1, table.version())
     return True

@@ -24,7 +24,7 @@ from acrwatch.core.crashpoint import reach
 from acrwatch.core.errors import ConflictError, StoreError
 from storage.lake.draft import Draft
 from storage.lake.durable import sync_entries
-from storage.lake.handle import append, create_table, fence_of, open_table
+from storage.lake.handle import append, create_table, fence_of, open_table, reason
 from storage.lake.mending import mend
 from storage.lake.parquet import check_rows, modification_time
 from storage.lake.seen import SeenIds
@@ -69,7 +69,7 @@ class Lake:
             mend(root)
             create_table(root)
         except (OSError, DeltaError) as error:
-            raise StoreError(f"Cannot open the lake at {root}: {error}", remedy="Check store.path") from error
+            raise StoreError(f"Cannot open the lake at {root}: {reason(error)}", remedy="Check store.path") from error
         lake = cls(root)
         names = {field.name for field in open_table(root).schema().fields}
         if PARTITION_COLUMN not in names or "event_id" not in names:

@@ -12,6 +12,7 @@ from deltalake.exceptions import CommitFailedError
 from acrwatch.core.errors import ConflictError, StoreError
 from storage.lake import Lake, compaction
 from storage.lake.compaction import TARGET_BYTES, compact
+from storage.lake.handle import open_table
 from tests.lake.lake_fixtures import Ids, MakeEvents, Stored
 
 
@@ -32,9 +33,9 @@ def test_a_compaction_from_an_old_handle_is_a_conflict(
 ) -> None:
     for number in range(8):
         lake.commit(make_events([number]), {})
-    old = DeltaTable(str(lake.root))
+    handles = [DeltaTable(str(lake.root))]
     compact(lake, noon.date(), TARGET_BYTES)
-    monkeypatch.setattr(compaction, "open_table", lambda _: old)
+    monkeypatch.setattr(compaction, "open_table", lambda root: handles.pop() if handles else open_table(root))
 
     with pytest.raises(ConflictError):
         compact(lake, noon.date(), TARGET_BYTES)

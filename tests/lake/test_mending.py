@@ -59,6 +59,22 @@ def test_a_torn_compaction_gives_way_to_the_files_it_replaced(
     assert lake.position(stream) == 9
 
 
+def test_files_that_compaction_replaced_may_be_gone(
+    lake: Lake, make_events: MakeEvents, stored: Stored, ids: Ids, stream: str, noon: datetime
+) -> None:
+    for number in range(4):
+        lake.commit(make_events([number]), {stream: number})
+    DeltaTable(str(lake.root)).create_checkpoint()
+    lake.commit(make_events([4]), {stream: 4})
+    replaced = lake.snapshot().files
+    compact(lake, noon.date(), TARGET_BYTES)
+    for file in replaced:
+        (lake.root / file.path).unlink()
+
+    assert mend(lake.root) == []
+    assert stored(lake) == ids(range(5))
+
+
 def test_a_torn_first_entry_makes_way_for_a_new_table(
     tmp_path: Path, make_events: MakeEvents, stored: Stored, ids: Ids
 ) -> None:
