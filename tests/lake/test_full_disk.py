@@ -89,7 +89,7 @@ def test_a_compaction_that_does_not_fit_is_no_conflict_and_changes_nothing(
 def test_a_commit_whose_checkpoint_fails_is_a_commit(
     lake: Lake, make_events: MakeEvents, stored: Stored, ids: Ids, stream: str
 ) -> None:
-    DeltaTable(str(lake.root)).alter.set_table_properties({"delta.checkpointInterval": "2"})
+    DeltaTable(str(lake.root)).alter.set_table_properties({"delta.checkpointInterval": "1"})
     (lake.root / "_delta_log" / f"{2:020}.checkpoint.parquet").mkdir()
 
     assert lake.commit(make_events([1]), {stream: 1}).version == 2
