@@ -2,16 +2,19 @@
 
 `Parts` opens what a configuration names. `Service` runs all of it in one process: every source in a thread of its own,
 the rest as APScheduler jobs. All jobs coalesce (ten missed turns are one turn) and have no misfire limit (a late pass
-still catches up: passes go by position, not by time). Each job runs once at a time; a wake that comes while it runs
-starts it once more afterwards.
+still catches up: passes go by position, not by time). Each job runs once at a time; wakes that come while it runs
+start it once more afterwards.
 """
 
+import contextlib
 import logging
+import math
 import os
 import random
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,7 +22,9 @@ from functools import cached_property
 from types import FrameType
 from typing import Final, Self
 
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from acrwatch.core.clock import Clock
@@ -49,6 +54,11 @@ log = logging.getLogger(__name__)
 
 DELIVER_EVERY: Final = timedelta(seconds=5)
 MAINTAIN_EVERY: Final = timedelta(minutes=1)
+
+_JOBS: Final = ("detect", "deliver", "maintain")
+# Of each job one runs, one waits because it was woken meanwhile, and one may have ended but not be counted off yet:
+# with only two, a wake in that moment would be refused, and what it was for would wait for the next turn.
+_INSTANCES: Final = 3
 
 # Longer than any compaction of one round should take; a compactor that dies is replaced after this.
 _MAINTENANCE_LEASE: Final = timedelta(minutes=10)
@@ -182,17 +192,18 @@ class Service:
         self._threads: list[threading.Thread] = []
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(4)},
-            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 2},
+            executors={"default": ThreadPoolExecutor(len(_JOBS) * _INSTANCES)},
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": _INSTANCES},
         )
+        self._scheduler.add_listener(self._raised, EVENT_JOB_ERROR)
         # What an earlier process left open is taken for failing until a turn succeeds.
-        self._failing = {f"job/{name}" for name in ("detect", "deliver", "maintain")}
-        self._turns = {name: threading.Lock() for name in ("detect", "deliver", "maintain")}
+        self._failing = {f"job/{name}" for name in _JOBS}
+        self._turns = {name: threading.Lock() for name in _JOBS}
+        self._began = dict.fromkeys(_JOBS, -math.inf)
 
     def start(self) -> None:
         """Start reading, judging, delivering. Raises AcrWatchError for what a person must mend before anything runs."""
         parts = self._parts
-        # max_instances=2 and a lock per job: the second instance is the wake that came while the first was running.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         engine, lake = parts.engine(), parts.lake()
         pipelines = parts.pipelines(lambda: self.wake("detect"))
@@ -201,6 +212,7 @@ class Service:
         self._add("maintain", MAINTAIN_EVERY, lambda: self._maintain(lake))
         self._scheduler.start()
         self.wake("detect")
+        self.wake("deliver")  # what an earlier process left
         for number, pipeline in enumerate(pipelines):
             thread = threading.Thread(target=pipeline.run, args=(self._stopping,), name=f"ingest-{number}")
             thread.start()
@@ -225,14 +237,20 @@ class Service:
     def wake(self, job: str) -> None:
         """Let a job run now rather than at its next turn."""
         if not self._stopping.is_set():
-            self._scheduler.modify_job(job, next_run_time=datetime.now(UTC))
+            with contextlib.suppress(JobLookupError):  # stopped since that question
+                self._scheduler.modify_job(job, next_run_time=datetime.now(UTC))
 
     def _add(self, name: str, every: timedelta, work: Callable[[], None]) -> None:
         def turn() -> None:
-            with self._turns[name], self._reported(name):
-                work()
+            asked = time.monotonic()
+            with self._turns[name]:
+                if self._began[name] > asked:
+                    return  # what we were asked for began after that
+                self._began[name] = time.monotonic()
+                with self._reported(name):
+                    work()
 
-        self._scheduler.add_job(turn, "interval", seconds=every.total_seconds(), id=name)
+        self._scheduler.add_job(turn, "interval", seconds=every.total_seconds(), id=name, name=name)
 
     @contextmanager
     def _reported(self, job: str) -> Iterator[None]:
@@ -248,6 +266,13 @@ class Service:
             self._failing.add(key)
             log.error("%s: %s", job, error)
             self._record(key, f"{job}: {error.message}", error.remedy)
+
+    def _raised(self, event: JobExecutionEvent) -> None:
+        """Record what we did not foresee. APScheduler has caught and logged it, and goes on with the next turn."""
+        key = f"job/{event.job_id}"
+        self._failing.add(key)
+        message = f"{event.job_id}: unexpected error: {event.exception!r}"
+        self._record(key, message, "Report it, with the log; acrwatch tries again")
 
     def _record(self, key: str, message: str, remedy: str) -> None:
         try:
