@@ -4,8 +4,8 @@
 
 Pairs are interleaved (floor, hub, floor, hub, ...), so that a machine whose speed drifts slows both sides alike. The
 development hub runs in a process, and where there are two on a core, of its own. The floor is our normaliser over the
-same messages and a plain append by delta-rs: what must be done at the very least. The hub side is timed from opening the
-source to the return of the last commit: connections, AMQP, positions, de-duplication, syncing to disk, state in SQL.
+same messages and a plain append by delta-rs: what must be done at the very least. The hub side is timed from opening
+the source to the return of the last commit: connections, AMQP, positions, de-duplication, syncing to disk, state in SQL.
 """
 
 import argparse

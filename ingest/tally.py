@@ -53,9 +53,10 @@ class Tally:
 
 
 def _reject(message: Message, ordinal: int, reason: str, detail: str, body: bytes) -> Reject:
+    stream, sequence_number = message.reject_position
     return Reject(
-        stream=message.stream,
-        sequence_number=message.sequence_number,
+        stream=stream,
+        sequence_number=sequence_number,
         ordinal=ordinal,
         reason=reason,
         detail=detail,

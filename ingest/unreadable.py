@@ -19,8 +19,7 @@ class Unreadable(Message):
     def as_reject(self) -> Reject:
         """Return the reject of the whole message."""
         return Reject(
-            self.stream,
-            self.sequence_number,
+            *self.reject_position,
             -1,
             self.reason,
             self.detail,

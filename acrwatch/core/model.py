@@ -18,6 +18,15 @@ class Message:
     partition_id: str | None = None
     offset: str | None = None
     enqueued_time: datetime | None = None
+    rejects_under: tuple[str, int] | None = None
+
+    @property
+    def reject_position(self) -> tuple[str, int]:
+        """The stream and number that rejects of this message are kept under: its own, unless `rejects_under` says so.
+
+        A source whose streams are new with every run names the content instead, so that a repeat rejects nothing twice.
+        """
+        return self.rejects_under or (self.stream, self.sequence_number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,8 @@
 """Messages from files: JSON Lines, arrays, `records` documents, storage archives, plain or gzip, of any size."""
 
+import hashlib
+import itertools
+import os
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,7 +100,8 @@ class FilesSource:
                     seen.add(sha256)
                     yield from self._read(FileEntry(sha256, path, size), done)
             except OSError as error:
-                yield self._unreadable(path, b"", 0, "unreadable_file", error.strerror or str(error))
+                under = f"path/{hashlib.sha256(os.fsencode(path)).hexdigest()}"
+                yield self._unreadable(path, (under, 0), b"", 0, "unreadable_file", error.strerror or str(error))
             done += size
             self.progress.files_done += 1
             self.progress.bytes_done = done
@@ -106,11 +110,13 @@ class FilesSource:
         records = 0
         lines: list[bytes] = []
         size = 0
+        # What a file rejects is kept under its content: the stream is new with every import.
+        under = ((f"file/{entry.sha256}", number) for number in itertools.count())
         with entry.path.open("rb") as file:
             for piece in pieces(text_blocks(file)):
                 if piece.reason:
                     message: Message = self._unreadable(
-                        entry.path, piece.body, piece.length, piece.reason, piece.detail
+                        entry.path, next(under), piece.body, piece.length, piece.reason, piece.detail
                     )
                     yield message
                     continue
@@ -118,22 +124,32 @@ class FilesSource:
                 lines.append(piece.body)
                 size += len(piece.body)
                 if size >= CHUNK_BYTES:
-                    message = self._message(lines)
+                    message = self._message(lines, next(under))
                     self._ledger.mark(message.sequence_number, entry, file.tell(), records, finished=False)
                     self.progress.bytes_done = done + file.tell()
                     yield message
                     lines, size = [], 0
         if lines:
-            yield self._message(lines)
+            yield self._message(lines, next(under))
         self._ledger.mark(self._number, entry, entry.size, records, finished=True)
 
-    def _message(self, lines: list[bytes]) -> Message:
+    def _message(self, lines: list[bytes], under: tuple[str, int]) -> Message:
         self._number += 1
-        return Message(self.name, self._number, b"\n".join(lines))
+        return Message(self.name, self._number, b"\n".join(lines), rejects_under=under)
 
-    def _unreadable(self, path: Path, body: bytes, length: int, reason: str, detail: str) -> Unreadable:
+    def _unreadable(
+        self, path: Path, under: tuple[str, int], body: bytes, length: int, reason: str, detail: str
+    ) -> Unreadable:
         self._number += 1
-        return Unreadable(self.name, self._number, body, reason=reason, detail=f"{path}: {detail}", body_length=length)
+        return Unreadable(
+            self.name,
+            self._number,
+            body,
+            rejects_under=under,
+            reason=reason,
+            detail=f"{path}: {detail}",
+            body_length=length,
+        )
 
 
 def _size(path: Path) -> int:

@@ -166,3 +166,12 @@ def test_progress_counts_bytes_as_they_lie_on_disk(tmp_path: Path, opening: Open
     assert source.progress.bytes_total == total
     read(source)
     assert (source.progress.bytes_done, source.progress.files_done) == (total, 2)
+
+
+def test_a_repeated_import_would_keep_its_rejects_under_the_same_positions(tmp_path: Path, opening: Opening) -> None:
+    (tmp_path / "a.jsonl").write_bytes(lines(*["x" * 1000] * 3000))
+    (tmp_path / "b.gz").write_bytes(gzip.compress(lines("b"))[:-4])
+    first, second = (read(FilesSource([tmp_path], opening)) for _ in range(2))
+    assert first[0].stream != second[0].stream
+    assert [message.reject_position for message in first] == [message.reject_position for message in second]
+    assert len({message.reject_position for message in first}) == len(first)
