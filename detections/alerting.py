@@ -206,7 +206,8 @@ class Alerting:
             return
         data = alerts.as_json(alert, public_url=self.publishing.public_url)
         # An update that waits is folded into the next, so the next one of a short while says it as well.
-        raised_again = alert.raised_at > alert.created_at and self.now - alert.raised_at < outbox.UPDATE_INTERVAL
+        fresh = self.now - alert.raised_at < outbox.UPDATE_INTERVAL
+        raised_again = type != outbox.CREATED and alert.raised_at > alert.created_at and fresh
         body = {"type": type, "timestamp": data["updated_at"], "data": {**data, "raised_again": raised_again}}
         outbox.enqueue(
             self.connection,
