@@ -5,7 +5,7 @@
 Pairs are interleaved (floor, hub, floor, hub, ...), so that a machine whose speed drifts slows both sides alike. The
 development hub runs in a process, and where there are two on a core, of its own. The floor is our normaliser over the
 same messages and a plain append by delta-rs: what must be done at the very least. The hub side is timed from opening
-the source to the return of the last commit: connections, AMQP, positions, de-duplication, syncing to disk, state in SQL.
+the source to the return of the last commit: connections, AMQP, positions, de-duplication, syncing to disk, SQL state.
 """
 
 import argparse
@@ -136,7 +136,7 @@ def timed(work: Callable[[Path], tuple[int, float]], expected: int) -> float:
 def main() -> None:
     """Run the pairs and print medians and the ratios."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--records", type=int, default=400_000)
+    options.add_argument("--records", type=int, default=600_000)
     options.add_argument("--pairs", type=int, default=5)
     given = options.parse_args()
     cores = sorted(os.sched_getaffinity(0))

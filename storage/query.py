@@ -3,9 +3,12 @@
 A reader never sees a half-written commit: it is given files, not a folder.
 """
 
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -45,7 +48,9 @@ class Reader:
 
     def __init__(self, snapshot: Snapshot, *, threads: int = 2) -> None:
         self.snapshot = snapshot
-        self._connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY})
+        spill = str(Path(tempfile.gettempdir()) / f"acrwatch-duckdb-{os.getpid()}")
+        config = {"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill}
+        self._connection = duckdb.connect(config=config)
         self._connection.execute("SET TimeZone = 'UTC'")
 
     def __enter__(self) -> Self:
