@@ -1,4 +1,4 @@
-"""What tests send: simulated traffic with repeats and bad records, cut into blocks of messages, and what must come of it."""
+"""What tests send: simulated traffic with repeats and bad records, in blocks; and what must come of it."""
 
 import json
 import random
