@@ -49,8 +49,7 @@ class Reader:
     def __init__(self, snapshot: Snapshot, *, threads: int = 2) -> None:
         self.snapshot = snapshot
         spill = str(Path(tempfile.gettempdir()) / f"acrwatch-duckdb-{os.getpid()}")
-        config = {"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill}
-        self._connection = duckdb.connect(config=config)
+        self._connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill})
         self._connection.execute("SET TimeZone = 'UTC'")
 
     def __enter__(self) -> Self:
