@@ -152,7 +152,7 @@ def test_an_alert_that_late_history_explains_is_withdrawn(
     assert bench.all()[0].close_reason == "superseded"
 
 
-@pytest.mark.parametrize("identity", ["jörg@example.com", "it's@example.com", "a_%b\"c"])
+@pytest.mark.parametrize("identity", ["jörg@example.com", "it's@example.com", 'a_%b"c'])
 def test_a_benign_verdict_holds_for_any_name_and_for_no_other(
     everything: dict[str, Any], make_bench: Make, happening: Make, identity: str
 ) -> None:
@@ -162,7 +162,7 @@ def test_a_benign_verdict_holds_for_any_name_and_for_no_other(
     def use(days: float, ip: str, name: str) -> Any:
         return happening(next(numbers), at=timedelta(days=days), ip=ip, identity=name)
 
-    other = "a_%B\"c"
+    other = 'a_%B"c'
     bench.judge(*[use(day, "198.51.100.7", name) for day in range(60) for name in (identity, other)])
     bench.judge(foreign := use(60, "203.0.113.9", identity))
     bench.close(bench.only(), at=foreign.time + MINUTE, verdict="benign_positive")

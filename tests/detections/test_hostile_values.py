@@ -11,7 +11,18 @@ import pytest
 from detections.alerting import BODY_BYTES, Publishing, group_key
 
 Make = Callable[..., Any]
-HOSTILE = ["it's", 'say "hi"', "%", "_", "\\", "'; DROP TABLE alerts; --", "é\u202eü", "line\nbreak", "None", "x" * 5000]
+HOSTILE = [
+    "it's",
+    'say "hi"',
+    "%",
+    "_",
+    "\\",
+    "'; DROP TABLE alerts; --",
+    "é\u202eü",
+    "line\nbreak",
+    "None",
+    "x" * 5000,
+]
 
 
 @pytest.fixture
@@ -32,9 +43,7 @@ def test_every_spelling_is_a_group_of_its_own(make_bench: Make, happening: Make,
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_sentence_stays_one_short_printable_line(
-    make_bench: Make, happening: Make, any_pull: Any, name: str
-) -> None:
+def test_a_sentence_stays_one_short_printable_line(make_bench: Make, happening: Make, any_pull: Any, name: str) -> None:
     bench = make_bench({"test-rule": any_pull})
     bench.judge(happening(1, identity=name, repository=name))
     reason = bench.only().reason
@@ -55,8 +64,12 @@ def test_the_account_in_a_sentence_is_shortened_too(
 def test_keys_fit_their_columns(make_bench: Make, happening: Make, everything: dict[str, Any]) -> None:
     bench = make_bench({"anomalous-source-ip": everything["anomalous-source-ip"]})
     long = ["y" * 5000 + end for end in "ab"]
-    homes = [happening(1000 * k + n, at=timedelta(days=n), identity=name) for k, name in enumerate(long) for n in range(60)]
-    bench.judge(*homes, *[happening(5000 + k, at=timedelta(days=60), ip="203.0.113.9", identity=n) for k, n in enumerate(long)])
+    homes = [
+        happening(1000 * k + n, at=timedelta(days=n), identity=name) for k, name in enumerate(long) for n in range(60)
+    ]
+    bench.judge(
+        *homes, *[happening(5000 + k, at=timedelta(days=60), ip="203.0.113.9", identity=n) for k, n in enumerate(long)]
+    )
     first, second = bench.standing()
     assert first.group_key != second.group_key
     with bench.database.connect() as connection:

@@ -17,7 +17,8 @@ EVENTS = st.lists(st.tuples(st.integers(0, 40), st.sampled_from("abcd")), max_si
 def _rows(events: list[tuple[int, str]]) -> list[dict[str, Any]]:
     ordered = sorted((at, n, value) for n, (at, value) in enumerate(events))
     return [
-        {"event_id": bytes([n]), "event_time": START + timedelta(seconds=at), "value": value} for at, n, value in ordered
+        {"event_id": bytes([n]), "event_time": START + timedelta(seconds=at), "value": value}
+        for at, n, value in ordered
     ]
 
 

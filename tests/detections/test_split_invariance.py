@@ -1,4 +1,4 @@
-"""P4: the same events stand for the same alerts, however they were split, ordered, repeated and by which road they came.
+"""P4: the same events stand for the same alerts, however they were split, ordered and repeated, by any road.
 
 And what stands is what a plain reading of three of the rules finds, without SQL, increments or merging.
 """
@@ -6,12 +6,14 @@ And what stands is what a plain reading of three of the rules finds, without SQL
 import ipaddress
 import random
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from acrwatch.core.model import Message
@@ -21,7 +23,10 @@ from ingest.normalise import Normaliser
 
 Make = Callable[..., Any]
 HOUR, MINUTE, DAY = timedelta(hours=1), timedelta(minutes=1), timedelta(days=1)
-FEW = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+# Worlds do not shrink to anything readable: the seed tells them apart.
+FEW = settings(
+    max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+)
 ALLOWED = ipaddress.ip_network("198.51.100.0/24")
 ADDRESSES = ("198.51.100.7", "198.51.100.8", "203.0.113.9", "203.0.113.10", "192.0.2.1", "2001:db8:1::1", None)
 
@@ -48,6 +53,9 @@ def _world(rng: random.Random, happening: Make) -> list[Any]:
                 "registry": rng.choice(("contoso", "fabrikam")),
                 "status": rng.choice((202, 202, 202, 404)),
             })  # fmt: skip
+    for n in range(25):  # one burst that is sure to be found
+        burst = {"at": 15 * DAY + n * timedelta(seconds=15), "identity": "cleaner", "operation": "delete"}
+        made.append({**burst, "tag": f"b{n}"})
     late = [DAY + MINUTE if rng.random() < 0.1 else timedelta() for _ in made]
     return [happening(n, delay=delay, **given) for n, (given, delay) in enumerate(zip(made, late, strict=True))]
 
@@ -79,7 +87,7 @@ def _bursts(rule: str, members: Iterable[tuple[Any, Any]]) -> list[tuple[Any, ..
     for matches in groups.values():
         matches.sort(key=lambda h: (h.time, h.event_id.hex()))
         runs = [[matches[0]]]
-        for before, after in zip(matches, matches[1:], strict=False):
+        for before, after in pairwise(matches):
             if after.time - before.time > HOUR:
                 runs.append([])
             runs[-1].append(after)
@@ -143,9 +151,7 @@ def simulated() -> tuple[pa.Table, Context]:
     end = datetime(2026, 3, 2, 12, tzinfo=UTC)
     scenario = history(end, days=35, events_per_day=60)
     records = [item.record for item in in_arrival_order(simulate(scenario))]
-    import dataclasses
-
-    live = dataclasses.replace(scenario, start=end, end=end + HOUR, attacks=live_attacks(end + 5 * MINUTE))
+    live = replace(scenario, start=end, end=end + HOUR, attacks=live_attacks(end + 5 * MINUTE))
     records += [item.record for item in in_arrival_order(simulate(live))]
     bodies = encode_messages(records)
     messages = [Message("hub/0", n, body) for n, body in enumerate(bodies)]
@@ -162,14 +168,17 @@ def simulated() -> tuple[pa.Table, Context]:
 def _commit(bench: Any, events: pa.Table, source: str) -> None:
     first = bench.sequences.get(source, 0) + 1
     bench.sequences[source] = first + len(events) - 1
-    places = {"source": pa.array([source] * len(events)), "sequence_number": pa.array(range(first, first + len(events)))}
+    places = {
+        "source": pa.array([source] * len(events)),
+        "sequence_number": pa.array(range(first, first + len(events))),
+    }
     for name, values in places.items():
         at = events.schema.get_field_index(name)
         events = events.set_column(at, events.schema.field(name), values)
     bench.lake.commit(events, {source: bench.sequences[source]})
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_simulated_traffic_in_any_split_gives_the_same_alerts(
     make_bench: Make, everything: dict[str, Any], simulated: tuple[pa.Table, Context], seed: int
 ) -> None:
