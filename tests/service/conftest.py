@@ -1,6 +1,7 @@
 """The traffic of a test module, and what an undisturbed acrwatch makes of it."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from acrwatch.devhub import DevHub
 from scheduler import Parts
 from tests.service.outcome import Standing, outcome
 from tests.service.process import HUB, PARTITIONS, feed, write_config
+from tests.service.receiver import Receiver, receiving
 from tests.service.traffic import Traffic, make_traffic
 
 
@@ -35,3 +37,9 @@ def judge_undisturbed(traffic: Traffic, folder: Path) -> list[Standing]:
                 pipeline.run_once()
             parts.engine().run_until_done()
     return outcome(folder).standing
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found

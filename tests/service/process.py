@@ -126,6 +126,12 @@ def feed(hub: DevHub, bodies: Sequence[bytes], traffic: Traffic) -> None:
         hub.append(HUB, body, enqueued_time=traffic.enqueued)
 
 
+def feed_plain(hub: DevHub, bodies: Sequence[bytes]) -> None:
+    """Send messages as of now."""
+    for body in bodies:
+        hub.append(HUB, body)
+
+
 def feed_blocks(hub: DevHub, traffic: Traffic, blocks: Sequence[Sequence[bytes]], child: Child) -> None:
     """Send block after block, each once the one before it is stored; the rest at once when the child is dead."""
     for block in blocks:
@@ -164,8 +170,8 @@ def _newest_rows(lake: Lake) -> dict[str, int]:
 
 
 def _stored(lake: Lake, hub: DevHub) -> bool:
-    streams = {f"eventhub/localhost:{hub.port}/{HUB}/{number}/0": number for number in range(PARTITIONS)}
-    return all((lake.position(s) or -1) >= hub.last_sequence_number(HUB, n) for s, n in streams.items())
+    reached = {n: lake.position(f"eventhub/localhost:{hub.port}/{HUB}/{n}/0") for n in range(PARTITIONS)}
+    return all((-1 if at is None else at) >= hub.last_sequence_number(HUB, n) for n, at in reached.items())
 
 
 @contextmanager
