@@ -5,6 +5,7 @@ shipped defaults, and what stands in the terminal is what stands in the state da
 """
 
 import base64
+import logging
 import random
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +50,8 @@ def demo(session: Session, folder: Path | None, seed: int, events_per_day: int, 
     Sixty days of history and then live traffic with four attacks go through a local event hub. The service reads
     them, judges them, and sends its alerts to a webhook receiver on this machine that checks each signature.
     """
+    if not click.get_current_context().find_root().params["verbose"]:
+        logging.getLogger().setLevel(logging.WARNING)  # what happens is told below, once
     now = session.clock.now()
     folder = (folder or Path("data") / f"demo-{now:%Y%m%d-%H%M%S}").absolute()
     try:
@@ -214,7 +217,8 @@ def _farewell(plan: _Plan, watch: _Watch) -> None:
     config = f"acrwatch --config {_shortest(plan.folder)}/acrwatch.toml"
     note(f"{watch.webhooks} webhooks arrived at the local receiver, every signature verified.")
     note(f"{watch.historical} more alerts, about the {DAYS} days of history, are kept as historical: not delivered.")
-    note(f"\nThe data lies in {plan.folder}: events in lake/ (Delta, Parquet), state in state.db (SQLite). Next:")
+    note("")
+    note(f"The data lies in {plan.folder}: events in lake/ (Delta, Parquet), state in state.db (SQLite). Next:")
     for command in ("alerts list", "alerts show ID", "rules list", "rules show mass-delete", "deliveries list"):
         note(f"  {config} {command}")
 
