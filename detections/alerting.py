@@ -114,7 +114,7 @@ class Alerting:
         survivor, *others = sorted(members, key=lambda alert: alert.id)
         for other in others:
             self.close(other, alerts.MERGED, {"into": survivor.id}, into=survivor.id)
-        self._extend(group, survivor, episode, known=None if others else episode_of(survivor))
+        self._extend(group, survivor, episode, known=episode_of(survivor))
 
     def _create(self, group: Group, episode: Episode) -> None:
         metadata = self.detection.metadata

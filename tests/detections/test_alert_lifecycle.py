@@ -170,3 +170,56 @@ def test_a_benign_verdict_holds_for_any_name_and_for_no_other(
     assert (bench.only().count, bench.only().changed_after_close) == (1, False)
     bench.judge(use(61.1, "203.0.113.9", other))
     assert len(bench.standing()) == 2
+
+
+def test_surroundings_of_bridged_alerts_are_counted_once(admin_bench: Any, happening: Make) -> None:
+    failures = [_login(happening, 100 + n, minutes, status=401) for n, minutes in enumerate((-30, 57, 59, 100, 150))]
+    admin_bench.judge(_login(happening, 1, 0), *failures)
+    admin_bench.clock.time += MINUTE
+    admin_bench.judge(_login(happening, 2, 110))
+    admin_bench.judge(_login(happening, 3, 55))
+    assert "with 5 failed ones" in admin_bench.only().reason
+
+
+def test_events_that_matched_through_earlier_ones_are_not_counted_again(
+    everything: dict[str, Any], make_bench: Make, happening: Make
+) -> None:
+    """Nineteen old events and the new one fill a window; the old ones matched before, with one far to the left."""
+
+    def delete(number: int, minutes: float) -> Any:
+        return happening(number, at=minutes * MINUTE, operation="delete", tag=f"v{number}")
+
+    bench = make_bench({"mass-delete": everything["mass-delete"]})
+    bench.judge(delete(0, 0), *[delete(n, 9 + n / 20) for n in range(1, 20)])
+    assert bench.only().count == 20
+    bench.judge(delete(20, 15))
+    assert bench.only().count == 21
+
+
+def test_a_stay_in_a_network_is_one_alert_up_to_its_last_quiet_day(
+    everything: dict[str, Any], make_bench: Make, happening: Make
+) -> None:
+    bench = make_bench({"anomalous-source-ip": everything["anomalous-source-ip"]})
+    home = [happening(n, at=timedelta(days=n)) for n in range(80)]
+    early, late = timedelta(days=60, hours=-9), timedelta(days=74, hours=13)
+    bench.judge(*home, *[happening(100 + n, at=at, ip="203.0.113.9") for n, at in enumerate((early, late))])
+    assert bench.only().count == 2
+
+
+def test_of_two_new_networks_a_traveller_is_told_of_the_first_however_they_arrive(
+    everything: dict[str, Any], make_bench: Make, happening: Make
+) -> None:
+    numbers = iter(range(1000))
+
+    def use(days: float, ip: str) -> Any:
+        return happening(next(numbers), at=timedelta(days=days), ip=ip, identity="ana@example.com")
+
+    known = [use(day, "198.51.100.7") for day in range(30)]
+    known += [use(first + n, f"2001:db8:{n}::1") for n in range(8) for first in (6, 14)]
+    first, second, later = use(30.1, "203.0.113.9"), use(30.2, "192.0.2.9"), use(30.3, "203.0.113.9")
+    bench = make_bench({"anomalous-source-ip": everything["anomalous-source-ip"]})
+    bench.judge(*known)
+    bench.judge(later, second)
+    assert bench.only().first_seen == second.time
+    bench.judge(first)
+    assert (bench.only().first_seen, bench.only().count) == (first.time, 2)
