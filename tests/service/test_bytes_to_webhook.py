@@ -89,8 +89,8 @@ def _send(hub: DevHub, body: bytes) -> None:
 
 
 def _comparable(document: dict[str, Any]) -> dict[str, Any]:
-    data = {name: "*" if name in VARYING else value for name, value in document["data"].items()}
-    data["evidence_rows"] = [{**row, "event_id": "*"} for row in data["evidence_rows"]]
+    data: dict[str, Any] = {name: "*" if name in VARYING else value for name, value in document["data"].items()}
+    data["evidence_rows"] = [{**row, "event_id": "*"} for row in document["data"]["evidence_rows"]]
     return {**document, "timestamp": "*", "data": data}
 
 
