@@ -16,6 +16,7 @@ import pytest
 
 from detections.alerting import Publishing
 from detections.detection import Judgement, Metadata
+from storage.schema import ARROW_SCHEMA
 from storage.state import incidents, runs
 
 Make = Callable[..., Any]
@@ -170,6 +171,26 @@ def test_a_newcomer_finds_new_events_behind_a_long_judged_log(
     assert [alert.rule for alert in bench.standing()] == ["admin-user-login"]
     with bench.database.connect() as connection:
         assert {cursor.positions["hub/0"] for cursor in runs.load(connection).values()} == {21}
+
+
+def test_a_log_without_new_rows_is_not_read_from_the_same_place_for_ever(admin_bench: Any, happening: Make) -> None:
+    bench = admin_bench
+    bench.judge(_login(happening, 1))
+
+    def place() -> int:
+        with bench.database.connect() as connection:
+            hint = runs.load(connection)["admin-user-login"].hint
+        assert hint is not None
+        return int(hint.version)
+
+    before = place()
+    for number in range(51):
+        bench.lake.commit(ARROW_SCHEMA.empty_table(), {"hub/empty": number})
+        if number in (0, 50):
+            bench.judge()
+            assert place() == (before if number == 0 else before + 51)
+    bench.judge(_login(happening, 2, 1))
+    assert bench.only().count == 2
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 2, 7, 1000])
