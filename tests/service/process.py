@@ -48,7 +48,7 @@ def write_config(
     )
     path = folder / "acrwatch.toml"
     path.write_text(
-        '[store]\npath = "lake"\ndatabase = "sqlite:///state.db"\n'
+        '[store]\npath = "lake"\ndatabase = "sqlite:///state.db"\nretention = "36500d"\n'
         f'[[sources]]\ntype = "eventhub"\nconnection_string = "{connection_string}"\neventhub = "{HUB}"\n'
         f'commit_interval = "50ms"\n[detections]\nevery = "{every}"\n{destinations}{registries}'
     )
