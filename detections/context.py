@@ -61,7 +61,8 @@ class Context:
 def key_ranges(networks: Collection[IpNetwork]) -> list[tuple[bytes, bytes]]:
     """Return closed intervals of 16-byte keys that cover these networks; v4 as v4-mapped v6.
 
-    A v6 network so wide that it holds all mapped addresses (`::/0`) is not taken to hold v4 callers.
+    A v6 network so wide that it holds all mapped addresses (`::/0`) is not taken to hold v4 callers; one of mapped
+    addresses alone (`::ffff:203.0.113.0/120`) is the v4 range it maps.
     """
     v4 = ipaddress.collapse_addresses(n for n in networks if isinstance(n, ipaddress.IPv4Network))
     wide = (n for n in networks if isinstance(n, ipaddress.IPv6Network))

@@ -28,7 +28,7 @@ _METADATA: Final = Metadata(
     group_by=("detection",),
     group_for=timedelta(days=3650),
     entities={"detection": "detection"},
-    reason="Detection {detection} has failed {count} times since {first}, so its part of the events is not judged.",
+    reason="Detection {detection} has failed {count:time} ({span}), so its part of the events is not judged.",
     runbook=("Read the error: acrwatch rules list.", "It is tried again with every pass, from where it stood."),
     blind_spots=("A detection that wrongly finds nothing does not fail.",),
 )

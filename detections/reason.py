@@ -13,11 +13,18 @@ from detections.fields import readable
 _MAX_VALUE: Final = 120
 
 _FACTS: Final = frozenset(
-    {"count", "first", "last", "operations", "peak", "threshold", "window", "nearby", "addresses",
+    {"count", "span", "operations", "peak", "threshold", "window", "nearby", "addresses",
      "repositories", "registries", "history", "account"}
 )  # fmt: skip
 
 _SAMPLES: Final = {"addresses": "caller_ip", "repositories": "repository", "registries": "registry"}
+
+
+class _Counted(int):
+    """A number that a template may give a noun: `{count:call}` is `1 call`, `2 calls`."""
+
+    def __format__(self, noun: str) -> str:
+        return f"{int(self)} {noun}{'' if self == 1 else 's'}" if noun else str(int(self))
 
 
 def template_mistakes(template: str, group_by: Sequence[str]) -> list[str]:
@@ -31,9 +38,8 @@ def reason(metadata: Metadata, group: Group, episode: Episode) -> str:
     facts = episode.facts
     values: dict[str, object] = {
         **dict.fromkeys(_FACTS, "-"),
-        "count": episode.count,
-        "first": moment(episode.first),
-        "last": moment(episode.last),
+        "count": _Counted(episode.count),
+        "span": _span(episode),
         "operations": _operations(facts.totals),
         **facts.peaks,
         **{name: _listed(facts.samples.get(field, ())) for name, field in _SAMPLES.items()},
@@ -42,6 +48,11 @@ def reason(metadata: Metadata, group: Group, episode: Episode) -> str:
         **{name: shorten(readable(name, value)) for name, value in group},
     }
     return metadata.reason.format_map(values)
+
+
+def _span(episode: Episode) -> str:
+    first, last = moment(episode.first), moment(episode.last)
+    return f"at {first}" if first == last else f"between {first} and {last}"
 
 
 def moment(time: datetime) -> str:

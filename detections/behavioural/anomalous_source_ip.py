@@ -63,7 +63,7 @@ CASES: Final[tuple[Mapping[str, Any], ...]] = (
     {
         "name": "a service of one network for 60 days, at its first foreign event",
         "alerts": 1,
-        "reason": "ci was used from 203.0.113.0/24, a network new to it: 1 successful calls (1 pull) from 203.0.113.9",
+        "reason": "ci was used from 203.0.113.0/24, a network new to it: 1 successful call (1 pull) from 203.0.113.9",
         "events": [_HOME, {**_ABROAD, "at": "60d"}],
     },
     {
@@ -118,13 +118,13 @@ CASES: Final[tuple[Mapping[str, Any], ...]] = (
     {
         "name": "after 14 quiet days the network has joined the baseline",
         "alerts": 1,
-        "reason": "1 successful calls",
+        "reason": "1 successful call",
         "events": [{**_HOME, "repeat": 90}, {**_ABROAD, "at": "60d"}, {**_ABROAD, "at": "75d"}],
     },
     {
         "name": "after a benign verdict the network has joined the baseline",
         "alerts": 1,
-        "reason": "1 successful calls",
+        "reason": "1 successful call",
         "closed": {"at": "60d", "verdict": "benign_positive"},
         "events": [_HOME, {**_ABROAD, "at": "60d"}, {**_ABROAD, "at": "61d"}],
     },
@@ -160,8 +160,8 @@ METADATA: Final = Metadata(
     group_for=QUIET + timedelta(days=1),
     entities={"identity": "identity", "ip": "caller_ip", "network": "network", "registry": "registry"},
     reason=(
-        "{account} was used from {network}, a network new to it: {count} successful calls ({operations}) from "
-        "{addresses} on registry {registries} between {first} and {last}. {history}"
+        "{account} was used from {network}, a network new to it: {count:successful call} ({operations}) from "
+        "{addresses} on registry {registries} {span}. {history}"
     ),
     tags=("attack.initial_access", "attack.t1078.004", "attack.credential_access", "attack.t1528"),
     references=("https://attack.mitre.org/techniques/T1078/004/",),
@@ -374,11 +374,12 @@ def _episode(day: NetworkDay) -> Episode:
 
 
 def _sentence(judgement: Mapping[str, Any]) -> str:
-    networks = ", ".join(f"{readable('network', name)} on {days} days" for name, days in judgement["networks"])
+    networks = ", ".join(f"{readable('network', name)} on {days}" for name, days in judgement["networks"])
+    total = judgement["networks_total"]
     return (
         f"It has been known for {judgement['days_known']} days; on the last {judgement['days_used']} days of its use "
-        f"it came from {judgement['networks_total']} networks ({networks}), which gives a new one a chance of "
-        f"{100 * judgement['chance']:.1f} % (surprising below {100 * SURPRISING:.0f} %)."
+        f"it came from {total} {'network' if total == 1 else 'networks'} (days: {networks}), which gives a new one a "
+        f"chance of {100 * judgement['chance']:.1f} % (surprising below {100 * SURPRISING:.0f} %)."
     )
 
 

@@ -187,7 +187,8 @@ def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
         "evidence": [event_id for _, event_id in alert.evidence],
         "evidence_truncated": alert.count > len(alert.evidence),
         "evidence_rows": [
-            {"event_time": time, "event_id": event_id, **row} for (time, event_id), row in alert.evidence_rows
+            {"event_time": time.replace("+00:00", "Z"), "event_id": event_id, **row}
+            for (time, event_id), row in alert.evidence_rows
         ],
     }
 

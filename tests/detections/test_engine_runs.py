@@ -72,7 +72,7 @@ def test_a_detection_that_raises_is_seen_and_stops_no_other(
     assert passed.failed == ("faulty",)
     failure, found = sorted(bench.standing(), key=lambda alert: alert.rule, reverse=True)
     assert (failure.rule, failure.severity, found.rule) == ("detection-failed", "high", "admin-user-login")
-    assert "Detection faulty has failed 1 times" in failure.reason
+    assert "Detection faulty has failed 1 time (at " in failure.reason
     assert _open_incidents(bench) == ["failed_detection/faulty"]
     with bench.database.connect() as connection:
         run = runs.latest(connection)["faulty"]

@@ -95,5 +95,5 @@ def _comparable(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _golden(moment: datetime) -> Any:
-    text = GOLDEN.read_text().replace("%ISO%", moment.isoformat()).replace("%Z%", f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z")
+    text = GOLDEN.read_text().replace("%Z%", f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z")
     return json.loads(text.replace("%SAID%", f"{moment:%Y-%m-%d %H:%M:%S} UTC"))

@@ -38,8 +38,8 @@ _ADVICE: Final = {
     413: "The alert is too large for it: raise the receiver's limit",
 }
 
-# httpx writes every full address, key and all, at INFO.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+# httpx writes every full address, key and all, at INFO. A filter, since levels are set anew by whoever wants more log.
+logging.getLogger("httpx").addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
 def _secret(value: object) -> Secret:
