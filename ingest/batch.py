@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from acrwatch.core.address import Address, parse_address
+from acrwatch.core.identity import identity_kind
 from acrwatch.core.model import Message
-from ingest.address import Address, parse_address
-from ingest.identity import identity_kind
 from ingest.memo import Memo
 from ingest.rows import PLACE, RAW_NAMES
 from ingest.values import Resource, microseconds, operation_of, parse_resource, parse_status

@@ -2,10 +2,6 @@
 
 from typing import Any, Final
 
-from acrwatch.core.identity import ADMIN, ANONYMOUS, OBJECT_ID, TOKEN, UNKNOWN, USER, identity_kind
-
-__all__ = ["ADMIN", "ANONYMOUS", "OBJECT_ID", "TOKEN", "UNKNOWN", "USER", "identity_in", "identity_kind"]
-
 # Last segment of a claim's name, folded; the first present wins. A person's name before an object id before an
 # application id: the first two are what the audit log itself writes for the same principals.
 _CLAIMS: Final = ("upn", "preferred_username", "unique_name", "oid", "objectidentifier", "appid", "azp")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ingest.address import LENGTH_LIMIT, NO_ADDRESS, parse_address
+from acrwatch.core.address import LENGTH_LIMIT, NO_ADDRESS, parse_address
 
 UNHURRIED = settings(deadline=None)  # the machine may be shared
 PORTS = st.one_of(st.just(""), st.integers(0, 65_535).map(lambda port: f":{port}"))

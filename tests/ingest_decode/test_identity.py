@@ -1,6 +1,7 @@
 import pytest
 
-from ingest.identity import identity_in, identity_kind
+from acrwatch.core.identity import identity_kind
+from ingest.identity import identity_in
 
 GUID = "b21cb118-5a59-4628-bab0-3c3f0e434c00"
 
