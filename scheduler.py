@@ -37,7 +37,7 @@ from detections.alerting import Publishing
 from detections.behavioural import discover
 from detections.context import Context, RegistryContext
 from detections.detection import Detection
-from detections.engine import Engine, Passed
+from detections.engine import Engine
 from detections.rule import load_rules
 from ingest.normalise import Normaliser
 from ingest.opening import Opening
@@ -283,15 +283,15 @@ class Service:
             log.error("cannot record the incident: %s", error)
 
     def _detect(self, engine: Engine) -> None:
-        passed = Passed(more=True)
-        while passed.more and not passed.failed and not self._stopping.is_set():
-            passed = engine.run_pass()
+        for passed in engine.passes():
             if passed.new_events:
                 log.info(
                     "judged %d events: %d alerts created, %d changed", passed.new_events, passed.created, passed.updated
                 )
             if passed.created or passed.updated:
                 self.wake("deliver")
+            if self._stopping.is_set():
+                break
 
     def _deliver(self) -> None:
         summary = self._parts.deliver()

@@ -6,7 +6,7 @@ running once. A detection that raises leaves nothing behind but the record of it
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -61,15 +61,10 @@ class Engine:
     publishing: Publishing = field(default_factory=Publishing)
     chunk_rows: int = CHUNK_ROWS
 
-    def run_pass(self) -> Passed:
-        """Let every detection judge its next slice of new rows."""
-        return self._pass(leave_out=())
-
     def run_until_done(self) -> Passed:
-        """Run passes until no new row is left; a detection that fails is left out from then on."""
-        total = Passed(more=True)
-        while total.more:
-            step = self._pass(leave_out=total.failed)
+        """Run passes until no new row is left; return what they did together."""
+        total = Passed()
+        for step in self.passes():
             total = Passed(
                 total.new_events + step.new_events,
                 total.created + step.created,
@@ -79,7 +74,21 @@ class Engine:
             )
         return total
 
-    def _pass(self, leave_out: Collection[str]) -> Passed:
+    def passes(self) -> Iterator[Passed]:
+        """Run pass after pass until no new row is left, and yield what each did.
+
+        A detection that fails is left out from then on, so that it neither stops the others nor is tried in a loop.
+        """
+        failed: set[str] = set()
+        more = True
+        while more:
+            step = self.run_pass(leave_out=failed)
+            failed.update(step.failed)
+            more = step.more
+            yield step
+
+    def run_pass(self, *, leave_out: Collection[str] = ()) -> Passed:
+        """Let every detection judge its next slice of new rows, but for those whose slug is in `leave_out`."""
         chosen = [detection for slug, detection in self.detections.items() if slug not in leave_out]
         with Reader(self.lake.snapshot()) as reader:
             cursors = self._cursors()

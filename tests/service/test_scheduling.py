@@ -3,9 +3,9 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -48,8 +48,8 @@ class GatedEngine(Engine):
     __slots__ = ("gate",)
     gate: Gate
 
-    def run_pass(self) -> Passed:
-        passed = super().run_pass()
+    def run_pass(self, *, leave_out: Collection[str] = ()) -> Passed:
+        passed = super().run_pass(leave_out=leave_out)
         self.gate()
         return passed
 
@@ -61,9 +61,10 @@ class GatedParts(Parts):
         session = Session(config_path, clock=SystemClock(), environ={})
         super().__init__(session.config, clock=SystemClock(), rng=random.Random(1))
         self.passing, self.delivering = Gate(), Gate()
+        self.chunk_rows = 1000
 
     def engine(self) -> Engine:
-        made = super().engine()
+        made = replace(super().engine(), chunk_rows=self.chunk_rows)
         gated = GatedEngine(**{one.name: getattr(made, one.name) for one in fields(Engine)})
         object.__setattr__(gated, "gate", self.passing)
         return gated
@@ -212,6 +213,16 @@ def test_a_detection_that_raises_is_recorded_and_stops_no_other_and_recovers(par
         service.wake("detect")
         until(lambda: set(judged(parts).values()) == {0})
     assert open_incidents(parts) == {}
+
+
+def test_a_detection_that_raises_leaves_the_others_their_whole_backlog(parts: GatedParts) -> None:
+    _sql(parts, "DROP TABLE network_days")
+    parts.chunk_rows = 1
+    for number in range(3):
+        parts.store(f"203.0.113.{number}")
+    with started(parts):
+        until(lambda: set(judged(parts).values()) == {2, -1})
+    assert [slug for slug, at in judged(parts).items() if at == -1] == ["anomalous-source-ip"]
 
 
 def test_a_detection_that_raises_shows_where_alerts_are_listed(
