@@ -45,7 +45,7 @@ def write_alert(alert: "Alert", now: datetime) -> None:
         cell(""),
         *_headline(document, now),
         *_section("Who and where", _pairs(document)),
-        *_section(_evidence_heading(document), _evidence(document["evidence_rows"])),
+        *_section(_evidence_heading(document), _evidence(document)),
         *_section("What to do", _steps(alert, rule)),
         *_section(
             "Before you call it an attack", [bullets(rule.falsepositives)] if rule and rule.falsepositives else []
@@ -95,16 +95,26 @@ def _pairs(document: Mapping[str, Any]) -> "Iterator[RenderableType]":
     values: dict[str, list[str]] = {}
     for entity in document["entities"]:
         values.setdefault(entity["type"], []).append(entity["value"])
-    yield pairs((kind, ", ".join(found)) for kind, found in values.items())
+    yield pairs((kind, _listed(found)) for kind, found in values.items())
 
 
-def _evidence(rows: Sequence[Mapping[str, Any]]) -> "Iterator[RenderableType]":
+def _listed(values: Sequence[str]) -> str:
+    """Return the values of one kind; so many were kept and no more, and a full list does not say what it left out."""
+    from detections.episode import SAMPLES
+
+    return ", ".join(values) + (", perhaps others" if len(values) >= SAMPLES else "")
+
+
+def _evidence(document: Mapping[str, Any]) -> "Iterator[RenderableType]":
+    rows: Sequence[Mapping[str, Any]] = document["evidence_rows"]
     if not rows:
         return
     different = [column for column in _WHERE_DIFFERENT if len({column.show(row) for row in rows}) > 1]
     yield table(rows, [*_ALWAYS, *different])
     same = [(column.heading.lower(), column.show(rows[0])) for column in _WHERE_DIFFERENT if column not in different]
     yield pairs((f"every {name}" if len(rows) > 1 else name, value) for name, value in same if value != "-")
+    if (known := len(document["evidence"])) > len(rows):
+        yield cell(f"  --json has the event_id of {known} of them; the lake keeps every event.", "dim")
 
 
 def _evidence_heading(document: Mapping[str, Any]) -> str:

@@ -46,6 +46,8 @@ def list_(
         Column("ID", lambda item: item["id"]),
     )
     show_list(output_format, within(limit, items), columns, Column("LAST ATTEMPT", _last, wrap=True))
+    if not items:
+        note("No deliveries.")
 
 
 @deliveries.command()
@@ -92,4 +94,5 @@ def _as_json(connection: "Connection", delivery: "Delivery") -> dict[str, Any]:
 
 def _last(item: Any) -> str:
     last = item["last_attempt"] or {}
-    return " ".join(str(part) for part in (last.get("status_code"), last.get("detail")) if part) or "-"
+    code, detail = str(last.get("status_code") or ""), str(last.get("detail") or "")
+    return (detail if code in detail else f"{code} {detail}").strip() or "-"

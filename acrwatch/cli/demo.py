@@ -8,6 +8,7 @@ import base64
 import logging
 import random
 import secrets
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from acrwatch.cli.output import SEVERITY_STYLE, cell, note, render
+from acrwatch.cli.output import SEVERITY_STYLE, cell, note, program, render
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import StoreError
 
@@ -214,7 +215,7 @@ class _Watch:
 
 
 def _farewell(plan: _Plan, watch: _Watch) -> None:
-    config = f"acrwatch --config {_shortest(plan.folder)}/acrwatch.toml"
+    config = f"{program()} --config {shlex.quote(str(_shortest(plan.folder) / 'acrwatch.toml'))}"
     note(f"{watch.webhooks} webhooks arrived at the local receiver, every signature verified.")
     note(f"{watch.historical} more alerts, about the {DAYS} days of history, are kept as historical: not delivered.")
     note("")

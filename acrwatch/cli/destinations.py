@@ -71,7 +71,10 @@ def test_(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
         write_json(results)
     for result in [] if as_json else results:
         said = " ".join(str(part) for part in (result["status_code"], result["detail"]) if part)
-        note(f"{result['name']}: {'took it' if result['result'] == 'sent' else 'did not take it'} {said}".rstrip())
+        verdict = "took it" if result["result"] == "sent" else "did not take it"
+        note(f"{result['name']}: {verdict}{f' ({said})' if said else ''}")
+    if not wanted:
+        note("No destinations are configured: there is nothing to test.")
     ctx.exit(0 if all(result["result"] == "sent" for result in results) else 1)
 
 

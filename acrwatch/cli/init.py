@@ -1,13 +1,14 @@
 """`acrwatch init`: a commented configuration, and the exact steps that make Azure send audit records to it."""
 
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 import click
 
-from acrwatch.cli.output import note, write_text
+from acrwatch.cli.output import note, program, write_text
 from acrwatch.core.config import DEFAULT_FILE
 from acrwatch.core.errors import ConfigError
 
@@ -30,7 +31,8 @@ def init(path: Path, registry: str, namespace: str, eventhub: str, resource_grou
         "namespace": _checked("namespace", namespace.removesuffix(".servicebus.windows.net")),
         "eventhub": _checked("eventhub", eventhub),
         "resource_group": _checked("resource-group", resource_group),
-        "file": str(path),
+        "program": program(),
+        "file": shlex.quote(str(path)),
     }
     text = _template("acrwatch.toml.in").substitute(names, registry=names["registry"].lower())
     try:

@@ -2,10 +2,13 @@
 
 import json
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -21,6 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_LIMIT: Final = 100
 # Without a terminal nothing is wrapped: one item stays one line for grep and cut.
 _UNWRAPPED: Final = 10_000
+# A wrapped column stays at least this wide; below it a table is wider than the terminal instead.
+_NARROWEST: Final = 24
 SEVERITY_STYLE: Final = {
     "critical": "bold white on red",
     "high": "bold red",
@@ -102,7 +107,7 @@ def _render_with_detail(items: Sequence[Mapping[str, Any]], columns: Sequence[Co
 
     screen = console()
     with screen.capture() as captured:
-        screen.print(table(items, columns), crop=True)
+        screen.print(table(items, columns), crop=False)
     heading, *rows = captured.get().splitlines()
     _write(heading.rstrip() + "\n")
     for item, row in zip(items, rows, strict=True):
@@ -118,6 +123,15 @@ def within(limit: int, found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, 
     return items[:limit]
 
 
+def program() -> str:
+    """Return what to type to call this program again: its bare name only where the shell would find this very file."""
+    called = Path(sys.argv[0])
+    found = shutil.which(called.name)
+    if called.name != "acrwatch" or (found and Path(found).resolve() == called.resolve()):
+        return "acrwatch"
+    return shlex.quote(str(called))
+
+
 def note(text: str) -> None:
     """Say something to the person, on stderr."""
     click.echo(printable(text), err=True)
@@ -131,14 +145,17 @@ def cell(text: object, style: str = "") -> "Text":
 
 
 def table(items: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> "RenderableType":
-    """Return a plain table of the items."""
+    """Return a plain table of the items. A time or an id is never cut; rather the table is wider than the terminal."""
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        shown.add_column(column.heading, overflow="fold", no_wrap=not column.wrap)
-    for item in items:
-        shown.add_row(*(cell(column.show(item), column.style(item)) for column in columns))
+    rows = [[cell(column.show(item), column.style(item)) for column in columns] for item in items]
+    for number, column in enumerate(columns):
+        natural = max([len(column.heading), *(row[number].cell_len for row in rows)])
+        narrowest = min(natural, _NARROWEST) if column.wrap else natural
+        shown.add_column(column.heading, overflow="fold", no_wrap=not column.wrap, min_width=narrowest)
+    for row in rows:
+        shown.add_row(*row)
     return shown
 
 
@@ -167,7 +184,7 @@ def render(*parts: "RenderableType") -> None:
     screen = console()
     with screen.capture() as captured:
         for part in parts:
-            screen.print(part)
+            screen.print(part, crop=False)
     lines = captured.get().splitlines()
     _write("\n".join(line.rstrip() for line in lines) + "\n")
 

@@ -39,6 +39,8 @@ def list_(session: Session, /, reason: str | None, pending: bool, output_format:
     with session.database() as database, database.connect() as connection:
         found = store.recent(connection, limit=limit + 1, reason=reason, pending_only=pending)
     show_list(output_format, within(limit, [_as_json(reject) for reject in found]), _COLUMNS, _DETAIL)
+    if not found:
+        note("No rejects.")
 
 
 @rejects.command()

@@ -64,7 +64,7 @@ def simulate(
     if labels:
         _write_labels(scenario, labels)
     sent = _emit(scenario, hub, eventhub, folder, layout)
-    note(f"{sent}. As configuration:")
+    note(f"{sent}. The ranges to allow, as configuration:")
     for name, ranges in scenario.allowed_ranges().items():
         note(f"[registries.{name.lower()}]")
         note(f"allowed_ranges = {json.dumps(ranges)}")

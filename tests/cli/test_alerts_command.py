@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from acrwatch.cli.alert_page import image
+from detections.episode import SAMPLES
 from storage.state import incidents, runs
 from storage.state.alerts import Alert, insert_alert
 from storage.state.database import Database
@@ -257,6 +259,28 @@ def test_on_a_narrow_screen_the_reason_has_lines_of_its_own(
     assert heading.endswith("ID")
     assert row.endswith(ALERT.id)
     assert reason == f"    {ALERT.reason}"
+
+
+def test_on_a_screen_too_narrow_for_the_table_neither_time_nor_id_is_cut(
+    call: Call, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    stored(database, ALERT)
+    row = call("alerts", "list").stdout.splitlines()[1]
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ ", row)
+    assert row.endswith(ALERT.id)
+
+
+def test_a_list_of_entities_that_is_not_full_is_shown_as_complete(call: Call, database: Database) -> None:
+    repositories = [{"type": "repository", "value": f"app/{number}"} for number in range(SAMPLES)]
+    stored(database, replace(ALERT, entities=repositories[:-1]))
+    assert "perhaps others" not in call("alerts", "show", ALERT.id).stdout
+
+
+def test_a_full_list_of_entities_is_not_shown_as_complete(call: Call, database: Database) -> None:
+    repositories = [{"type": "repository", "value": f"app/{number}"} for number in range(SAMPLES)]
+    stored(database, replace(ALERT, entities=repositories))
+    assert f"app/{SAMPLES - 1}, perhaps others" in call("alerts", "show", ALERT.id).stdout
 
 
 @pytest.mark.parametrize(("variables", "red"), [({}, True), ({"NO_COLOR": "1"}, False)])

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -103,3 +104,25 @@ def test_the_same_mistake_as_json(call: Call, tmp_path: Path) -> None:
     (tmp_path / "acrwatch.toml").write_text("[stroe]")
     done = call("config", "show", "--json")
     assert json.loads(done.stderr)["error"]["code"] == "config"
+
+
+def test_the_next_steps_name_the_program_as_it_was_called_where_the_shell_would_not_find_it(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(sys, "argv", [".venv/bin/acrwatch", "init"])
+    assert ".venv/bin/acrwatch --config acrwatch.toml run" in call("init").stdout.splitlines()
+
+
+def test_the_next_steps_name_the_bare_program_where_the_shell_finds_it(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "acrwatch"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [str(program), "init"])
+    assert "acrwatch --config acrwatch.toml run" in call("init").stdout.splitlines()
+
+
+def test_the_next_steps_quote_a_file_name_for_the_shell(call: Call) -> None:
+    assert "acrwatch --config 'my watch.toml' run" in call("init", "my watch.toml").stdout.splitlines()

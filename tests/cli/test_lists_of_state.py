@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from acrwatch.core.model import Reject
 from storage.state import outbox, rejects
 from storage.state.database import Database
@@ -86,3 +88,9 @@ def test_db_migrate_creates_the_database(call: Call, tmp_path: Path) -> None:
     assert call("db", "migrate", "--json").json["migrated"] is True
     assert (tmp_path / "data/state.db").exists()
     assert call("rejects", "list", "--json").json == []
+
+
+@pytest.mark.parametrize("what", ["rejects", "deliveries"])
+def test_an_empty_list_says_that_it_is_empty(call: Call, database: Database, what: str) -> None:
+    done = call(what, "list")
+    assert (done.stdout, done.stderr) == ("", f"No {what}.\n")
