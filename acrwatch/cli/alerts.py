@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _STATUS_STYLE = {"new": "bold", "closed": "dim"}
-# Events that could not be judged are said for as long as someone on duty would still want to know.
-_UNJUDGED_SPAN = timedelta(hours=24)
+# Records refused and events that could not be judged are said for as long as someone on duty would still want to know.
+_HEALTH_SPAN = timedelta(hours=24)
 
 
 @click.group()
@@ -105,6 +105,11 @@ def _status(item: Any) -> str:
 
 
 def _health(session: Session, connection: "Connection") -> list[str]:
-    from acrwatch.cli.health import incident_lines, unjudged_lines
+    from acrwatch.cli.health import incident_lines, rejected_lines, unjudged_lines
 
-    return [*incident_lines(connection), *unjudged_lines(connection, since=session.clock.now() - _UNJUDGED_SPAN)]
+    since = session.clock.now() - _HEALTH_SPAN
+    return [
+        *incident_lines(connection),
+        *unjudged_lines(connection, since=since),
+        *rejected_lines(connection, since=since),
+    ]

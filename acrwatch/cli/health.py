@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _SHOWN = 3
+# Rejects are counted up to here; beyond it the number says no more than that there are too many.
+_COUNTED = 100
 
 
 def incident_lines(connection: "Connection") -> list[str]:
@@ -31,3 +33,19 @@ def unjudged_lines(connection: "Connection", *, since: datetime) -> list[str]:
 
     found = runs.unjudged(connection, since=since)
     return [f"Health: {slug} could not judge {count} events of the last day." for slug, count in sorted(found.items())]
+
+
+def rejected_lines(connection: "Connection", *, since: datetime) -> list[str]:
+    """Return how many records have been refused since a moment and wait to be replayed: none of them was judged."""
+    from storage.state import rejects
+
+    found = [
+        reject
+        for reject in rejects.recent(connection, limit=_COUNTED, pending_only=True)
+        if reject.rejected_at >= since
+    ]
+    if not found:
+        return []
+    count = f"{_COUNTED} or more" if len(found) == _COUNTED else str(len(found))
+    noun = "record" if len(found) == 1 else "records"
+    return [f"Health: {count} {noun} refused in the last day; see `acrwatch rejects list`."]

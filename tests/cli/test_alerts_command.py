@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 
 from acrwatch.cli.alert_page import image
+from acrwatch.core.model import Reject
 from detections.episode import SAMPLES
-from storage.state import incidents, runs
+from storage.state import incidents, rejects, runs
 from storage.state.alerts import Alert, insert_alert
 from storage.state.database import Database
 
 Call = Callable[..., Any]
 SEEN = datetime(2026, 11, 22, 2, 40, tzinfo=UTC)
+NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 ROW = {
     "registry": "contoso",
     "identity": "contoso",
@@ -153,6 +155,14 @@ def test_open_incidents_are_said_wherever_alerts_are_shown(
     done = call("alerts", *command)
     assert "Health: 1 incident open; alerts may be missing." in done.stderr
     assert "since 2026-11-22 02:40Z: partition 3 lost 9 messages. Do x" in done.stderr
+
+
+@pytest.mark.parametrize(("age", "said"), [(timedelta(hours=1), True), (timedelta(hours=25), False)])
+def test_records_refused_in_the_last_day_are_said(call: Call, database: Database, age: timedelta, said: bool) -> None:
+    found = [Reject("s", number, 0, "missing_member", "no time", b"{}", 2) for number in range(3)]
+    with database.begin() as connection:
+        rejects.store(connection, found, now=NOW - age)
+    assert ("Health: 3 records refused in the last day" in call("alerts", "list").stderr) is said
 
 
 def test_unjudged_events_are_said(call: Call, database: Database) -> None:
