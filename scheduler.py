@@ -35,6 +35,7 @@ from acrwatch.delivery.sinks.discover import open_sinks
 from acrwatch.delivery.worker import Summary, deliver_due
 from detections.alerting import Publishing
 from detections.behavioural import discover
+from detections.blindness import Watch, Watched
 from detections.context import Context, RegistryContext
 from detections.detection import Detection
 from detections.engine import Engine
@@ -54,8 +55,9 @@ log = logging.getLogger(__name__)
 
 DELIVER_EVERY: Final = timedelta(seconds=5)
 MAINTAIN_EVERY: Final = timedelta(minutes=1)
+WATCH_EVERY: Final = timedelta(minutes=5)
 
-_JOBS: Final = ("detect", "deliver", "maintain")
+_JOBS: Final = ("detect", "deliver", "maintain", "watch")
 # Of each job one runs, one waits because it was woken meanwhile, and one may have ended but not be counted off yet:
 # with only two, a wake in that moment would be refused, and what it was for would wait for the next turn.
 _INSTANCES: Final = 3
@@ -155,8 +157,22 @@ class Parts:
             Context(registries),
             self.clock,
             lateness=self.config.detections.lateness,
-            publishing=Publishing(tuple(destination.name for destination in self.config.destinations)),
+            publishing=self._publishing(),
         )
+
+    def watch(self) -> Watch:
+        """Return a watch for what blinds us: one per thread, kept, for it remembers what it has read."""
+        return Watch(self.lake(), self.database, self.config.registries.keys(), self._publishing())
+
+    def _publishing(self) -> Publishing:
+        return Publishing(tuple(destination.name for destination in self.config.destinations))
+
+    def look_around(self, watch: Watch) -> Watched | None:
+        """Look for what blinds us, unless another process did so within the last turn."""
+        with self.database.begin() as connection:
+            if not leases.acquire(connection, "watch", self.owner, 2 * WATCH_EVERY):
+                return None
+        return watch.look(now=self.clock.now())
 
     def deliver(self) -> Summary:
         """Send what is due."""
@@ -205,11 +221,13 @@ class Service:
         """Start reading, judging, delivering. Raises AcrWatchError for what a person must mend before anything runs."""
         parts = self._parts
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-        engine, lake = parts.engine(), parts.lake()
+        engine, lake, watch = parts.engine(), parts.lake(), parts.watch()
         pipelines = parts.pipelines(lambda: self.wake("detect"))
         self._add("detect", parts.config.detections.every, lambda: self._detect(engine))
         self._add("deliver", DELIVER_EVERY, self._deliver)
         self._add("maintain", MAINTAIN_EVERY, lambda: self._maintain(lake))
+        if pipelines:  # without a source nobody is expected to speak
+            self._add("watch", WATCH_EVERY, lambda: self._watch(watch))
         self._scheduler.start()
         self.wake("detect")
         self.wake("deliver")  # what an earlier process left
@@ -297,6 +315,11 @@ class Service:
         summary = self._parts.deliver()
         if summary.sent or summary.retried or summary.dead:
             log.info("delivered %d, %d to be tried again, %d given up", summary.sent, summary.retried, summary.dead)
+
+    def _watch(self, watch: Watch) -> None:
+        looked = self._parts.look_around(watch)
+        if looked is not None and (looked.created or looked.updated):
+            self.wake("deliver")
 
     def _maintain(self, lake: Lake) -> None:
         done = self._parts.maintain(lake)
