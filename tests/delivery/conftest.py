@@ -1,8 +1,7 @@
-"""Fixtures: a receiver, a sink that posts to it, a clock, and an outbox to deliver from."""
+"""Fixtures: a receiver, a sink that posts to it, a clock, and how to fill the outbox."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -33,14 +32,6 @@ def webhook(receiver: Receiver) -> Sink:
 @pytest.fixture
 def clock() -> MovableClock:
     return MovableClock()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'state.db'}")
-    made.migrate()
-    yield made
-    made.close()
 
 
 Enqueue = Callable[..., None]

@@ -38,14 +38,14 @@ deliver_due(Database(url), {"siem": sink}, clock=Clock(), rng=random.Random(1))
 
 def test_a_delivery_sent_but_not_recorded_is_sent_again_with_its_id(
     database: Database,
+    database_url: str,
     enqueue: Callable[..., None],
     receiver: Receiver,
     webhook: Sink,
     clock: MovableClock,
-    tmp_path: Path,
 ) -> None:
     enqueue(body='{"n":1}')
-    arguments = [f"sqlite:///{tmp_path / 'state.db'}", receiver.url, SECRET, clock.now().isoformat()]
+    arguments = [database_url, receiver.url, SECRET, clock.now().isoformat()]
     killed = subprocess.run(
         [sys.executable, "-c", _WORKER, *arguments],
         cwd=ROOT,

@@ -21,7 +21,7 @@ from storage.state.tables import ingest_counts
 _log = logging.getLogger(__name__)
 
 PROCESSES = 4
-TRANSACTIONS = 500
+TRANSACTIONS = 250
 SOAK_SECONDS = float(os.environ.get("ACRWATCH_SOAK_SECONDS", "0"))
 DAY = date(2026, 11, 22)
 

@@ -52,10 +52,10 @@ def _migrate(url: str, gate: "multiprocessing.synchronize.Barrier") -> None:
     database.close()
 
 
-def test_several_processes_may_migrate_a_new_database_at_once(database_url: str) -> None:
+def test_several_processes_may_migrate_a_new_database_at_once(empty_url: str) -> None:
     spawn = multiprocessing.get_context("spawn")
     gate = spawn.Barrier(4)
-    processes = [spawn.Process(target=_migrate, args=(database_url, gate)) for _ in range(4)]
+    processes = [spawn.Process(target=_migrate, args=(empty_url, gate)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
