@@ -29,6 +29,8 @@ IDLE_SECONDS: Final = 30
 SILENT_BEATS: Final = 5
 CALL_SECONDS: Final = 20.0
 MAX_BATCH: Final = 300
+# The same for everybody: of two equal levels the newcomer wins, and the link of whoever read before is detached.
+OWNER_LEVEL: Final = 0
 _REFUSALS: Final = ("AuthenticationError", "ClientAuthenticationError", "CredentialUnavailableError")
 _FOR_EVER: Final = 1e9  # load balancing is ours: the client must not claim a partition again behind our back
 
@@ -84,7 +86,8 @@ class Hub:
         """Hand batches to `deliver`, and an empty one as a heartbeat, until the link ends; always raises.
 
         `start` is exclusive: an offset, a sequence number or a time; "-1" is the beginning. What `deliver` raises
-        comes out unchanged; a lost or refused link as AuthError, NotFoundError or RemoteUnreachableError.
+        comes out unchanged; a lost or refused link as AuthError, NotFoundError or RemoteUnreachableError; one that
+        another reader has taken over as StolenError. Takes over from whoever else reads the partition in this group.
         """
         link = _Link(deliver, self._address, SILENT_BEATS * self._heartbeat)
         task = asyncio.create_task(
@@ -95,6 +98,7 @@ class Hub:
                 max_batch_size=MAX_BATCH,
                 max_wait_time=self._heartbeat,
                 prefetch=self._prefetch,
+                owner_level=OWNER_LEVEL,
                 on_error=link.on_error,
                 on_partition_close=link.on_close,
             )
@@ -149,6 +153,10 @@ class Hub:
 
 class Stopped(Exception):  # noqa: N818 - no error: how `deliver` says that reading shall end
     """Raised by `deliver` to end a link at once; the client's own way out waits in whole seconds."""
+
+
+class StolenError(RemoteUnreachableError):
+    """Another reader of the consumer group has attached to the partition and taken the link over."""
 
 
 class _Link:
@@ -229,6 +237,11 @@ def translate(error: BaseException, address: Address) -> AcrWatchError:
     kind = type(error).__name__
     where = f"event hub {address.eventhub!r} at {address.namespace}"
     words = _first_line(error, address)
+    if "link:stolen" in f"{condition} {error}":
+        return StolenError(
+            f"another reader took over a partition of {where} (consumer group {address.consumer_group!r})",
+            remedy="Between processes of one state database that is the balance; give anything else a group of its own",
+        )
     missing = condition == "not-found" or (status is not None and status[1] == "404")
     if not missing and (kind in _REFUSALS or condition == "unauthorized-access"):
         return AuthError(

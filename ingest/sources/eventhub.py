@@ -1,4 +1,7 @@
-"""Messages from an Azure event hub, all partitions, from the positions stored in the lake."""
+"""Messages from an Azure event hub, from the positions stored in the lake.
+
+Processes that share a state database divide the partitions of a consumer group among themselves.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -67,16 +70,15 @@ class EventHubSource:
     def start(self) -> None:
         from ingest.eventhub.reader import Reader, Timing  # imports the Azure client, which takes half a second
 
-        with self._opening.database.connect() as connection:
-            hints = positions.hints(connection, f"{self.name}/")
         self._buffer = MessageBuffer(BUFFER_MESSAGES, BUFFER_BYTES)
         self._reader = Reader(
             self._address,
             self._start,
             self._prefetch,
-            lambda partition: self._stored(hints, partition),
+            self._stored,
             self._buffer,
             self._notices,
+            self._opening.database,
             self._timing or Timing(),
         )
         self._reader.start()
@@ -96,8 +98,7 @@ class EventHubSource:
         """Nothing to do: the positions went into the lake with the rows."""
 
     def caught_up(self) -> bool:
-        partitions = self._reader.partitions if self._reader is not None else ()
-        return bool(partitions) and all(one.caught_up() for one in partitions) and self._buffer.empty()
+        return self._reader is not None and self._reader.caught_up() and self._buffer.empty()
 
     def stop(self) -> None:
         if self._reader is not None:
@@ -108,7 +109,9 @@ class EventHubSource:
         except AcrWatchError as error:
             log.warning("%s: incidents wait for the next start: %s", self.name, error)
 
-    def _stored(self, hints: Mapping[str, positions.Position], partition: str) -> Stored:
+    def _stored(self, partition: str) -> Stored:
+        with self._opening.database.connect() as connection:
+            hints = positions.hints(connection, f"{self.name}/{partition}/")
         return stored(self._opening.lake, hints, self._address, partition)
 
 

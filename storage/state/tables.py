@@ -236,6 +236,19 @@ position_hints: Final = Table(  # where to start reading; the lake's transaction
     _column("updated_at", UtcDateTime()),
 )
 
+partition_owners: Final = Table(  # which process reads which partition; storage.state.ownership
+    "partition_owners",
+    metadata,
+    _column("namespace", String(260), primary_key=True),
+    _column("eventhub", String(260), primary_key=True),
+    _column("consumer_group", String(60), primary_key=True),
+    _column("partition_id", String(20), primary_key=True),
+    _column("owner", String(120)),  # "": released
+    _column("etag", BigInteger),  # compare-and-swap: every change adds one
+    _column("modified_at", UtcDateTime()),  # by the database's clock
+    _column("begun_after", BigInteger, nullable=True),  # what "latest" meant when reading began
+)
+
 files: Final = Table(  # ledger of imported files, advanced after their rows are durable
     "files",
     metadata,
