@@ -25,6 +25,14 @@ class Address:
         """Whether this is one of the two request-response nodes."""
         return self.hub in (CBS, MANAGEMENT)
 
+    @property
+    def path(self) -> str:
+        """The path that a right is judged by."""
+        parts = [self.hub]
+        parts += ["consumergroups", self.group] if self.group else []
+        parts += ["partitions", self.partition] if self.partition else []
+        return "/".join(parts)
+
 
 def terminus_address(terminus: object) -> Address:
     """Parse the address out of a source or target.

@@ -1,9 +1,11 @@
 """Turning an Attach into a link: which node it names, whether the client may, where reading starts."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from acrwatch.devhub.addresses import CBS, Address, selector_text, terminus_address
+from acrwatch.devhub.auth import Right
 from acrwatch.devhub.broker import Access, Broker
 from acrwatch.devhub.consumer import ConsumerLink, ReplyLink
 from acrwatch.devhub.hub import milliseconds
@@ -23,7 +25,20 @@ class ServicePort(SessionPort, Protocol):
         ...
 
 
-def make_link(session: ServicePort, attach: Attach, broker: Broker, access: Access) -> Link:
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A link, the node it is attached to, and the right it needs as long as it lives; service nodes need none."""
+
+    link: Link
+    address: Address
+    right: Right | None
+
+    def is_allowed(self, access: Access) -> bool:
+        """Tell whether the client may still have this link."""
+        return self.right is None or access.allows(self.address.path, self.right)
+
+
+def make_link(session: ServicePort, attach: Attach, broker: Broker, access: Access) -> Attached:
     """Return the link for an Attach.
 
     Raises:
@@ -31,18 +46,12 @@ def make_link(session: ServicePort, attach: Attach, broker: Broker, access: Acce
     """
     address = terminus_address(attach.source if attach.role else attach.target)
     if address.is_service:
-        return ReplyLink(session, attach) if attach.role else _request_link(session, attach, address, broker, access)
-    access.require(_path(address))
-    if attach.role:
-        return _consumer_link(session, attach, address, broker)
-    return _producer_link(session, attach, address, broker)
-
-
-def _path(address: Address) -> str:
-    parts = [address.hub]
-    parts += ["consumergroups", address.group] if address.group else []
-    parts += ["partitions", address.partition] if address.partition else []
-    return "/".join(parts)
+        reply = ReplyLink(session, attach) if attach.role else None
+        return Attached(reply or _request_link(session, attach, address, broker, access), address, None)
+    right = Right.LISTEN if attach.role else Right.SEND
+    access.require(address.path, right)
+    make = _consumer_link if attach.role else _producer_link
+    return Attached(make(session, attach, address, broker), address, right)
 
 
 def _request_link(session: ServicePort, attach: Attach, address: Address, broker: Broker, access: Access) -> Link:

@@ -10,6 +10,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
+from typing import Final
 from urllib.parse import unquote_plus, urlsplit
 
 from acrwatch.core.errors import AuthError
@@ -18,17 +20,32 @@ SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"  # noqa: S105  a token's type
 _PREFIX = "SharedAccessSignature "
 
 
+class Right(Enum):
+    """What a link needs: Event Hubs' claims of a shared access policy, without Manage."""
+
+    LISTEN = "Listen"
+    SEND = "Send"
+
+
+EVERYTHING: Final = frozenset(Right)
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The right to everything at and below a path (folded to lower case, no outer slashes) until a moment."""
+    """Rights to everything at and below a path (folded to lower case, no outer slashes) until a moment."""
 
     path: str
     expires_at: float  # seconds since 1970, UTC
+    rights: frozenset[Right] = EVERYTHING
 
     def covers(self, path: str, now: datetime) -> bool:
-        """Tell whether the grant still holds for `path`."""
+        """Tell whether the grant still holds for `path`, with whatever rights."""
         wanted = _fold(path)
         return now.timestamp() < self.expires_at and (not self.path or f"{wanted}/".startswith(f"{self.path}/"))
+
+    def allows(self, path: str, right: Right, now: datetime) -> bool:
+        """Tell whether the grant still gives this right to `path`."""
+        return right in self.rights and self.covers(path, now)
 
 
 class SasVerifier:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from acrwatch.core.clock import Clock
 from acrwatch.core.errors import AuthError, NotFoundError
 from acrwatch.devhub.addresses import Address
-from acrwatch.devhub.auth import SAS_TOKEN_TYPE, Grant, SasVerifier, resource_path
+from acrwatch.devhub.auth import SAS_TOKEN_TYPE, Grant, Right, SasVerifier, resource_path
+from acrwatch.devhub.entra import JWT_TOKEN_TYPE, TokenIssuer
 from acrwatch.devhub.hub import Hub
 from acrwatch.devhub.log import PartitionLog, Retention
 from acrwatch.devhub.receivers import ReceiverRegistry
@@ -16,7 +17,13 @@ class Broker:
     """The namespace: finds hubs, groups and partitions, and judges tokens."""
 
     def __init__(
-        self, hubs: Mapping[str, int], groups: Iterable[str], verifier: SasVerifier, clock: Clock, retention: Retention
+        self,
+        hubs: Mapping[str, int],
+        groups: Iterable[str],
+        verifier: SasVerifier,
+        issuer: TokenIssuer,
+        clock: Clock,
+        retention: Retention,
     ) -> None:
         now = clock.now()
         self.clock = clock
@@ -24,6 +31,8 @@ class Broker:
         self._hubs = {name.casefold(): Hub(name, count, retention, now) for name, count in hubs.items()}
         self._groups = {group.casefold() for group in groups}
         self._verifier = verifier
+        self._issuer = issuer
+        self._retention = retention
 
     def hub(self, name: str) -> Hub:
         """Return a hub by name, case ignored.
@@ -38,6 +47,15 @@ class Broker:
             raise NotFoundError(
                 f"The messaging entity '{name}' could not be found", remedy=f"Known hubs: {known}"
             ) from None
+
+    def recreate(self, name: str) -> None:
+        """Put an empty hub in the place of one, with as many partitions. Links to the old one keep reading that.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        old = self.hub(name)
+        self._hubs[name.casefold()] = Hub(old.name, len(old.partitions), self._retention, self.clock.now())
 
     def linked_hub(self, address: Address) -> Hub:
         """Return the hub that a link wants.
@@ -65,19 +83,22 @@ class Broker:
             message = f"The specified partition is invalid for an EventHub partition sender or receiver. {error}"
             raise RefusedError(OUT_OF_RANGE, message) from error
 
-    def grant(self, token_type: object, token: object) -> Grant:
-        """Judge a token from `$cbs`.
+    def grant(self, audience: str, token_type: object, token: object) -> Grant:
+        """Judge a token that was put to `$cbs` for an audience.
 
         Raises:
-            AuthError: it is not a valid shared access signature of this endpoint.
+            AuthError: it is neither a valid shared access signature nor a valid token of this endpoint's issuer.
             NotFoundError: it is for a hub that does not exist.
         """
-        if token_type != SAS_TOKEN_TYPE or not isinstance(token, str):
+        if token_type == SAS_TOKEN_TYPE and isinstance(token, str):
+            grant = self._verifier.verify(token, self.clock.now())
+        elif token_type == JWT_TOKEN_TYPE and isinstance(token, str):
+            grant = self._issuer.verify(token, self.clock.now(), resource_path(audience))
+        else:
             raise AuthError(
                 f"InvalidIssuer: this endpoint cannot check tokens of type '{token_type}'",
-                remedy="Connect with its connection string",
+                remedy="Connect with its connection string, or with tokens that it issued",
             )
-        grant = self._verifier.verify(token, self.clock.now())
         if grant.path:
             self.hub(grant.path.split("/")[0])
         return grant
@@ -97,21 +118,28 @@ class Access:
             AuthError: the token is not valid, or does not cover its audience.
             NotFoundError: it is for a hub that does not exist.
         """
-        grant = self._broker.grant(token_type, token)
-        if not isinstance(audience, str) or not grant.covers(resource_path(audience), self._broker.clock.now()):
+        if not isinstance(audience, str):
+            raise AuthError("InvalidAudience: the token was put for no entity")
+        grant = self._broker.grant(audience, token_type, token)
+        if not grant.covers(resource_path(audience), self._broker.clock.now()):
             raise AuthError("InvalidAudience: the token does not cover the entity it was put for")
         self._grants[grant.path] = grant
 
-    def allows(self, path: str) -> bool:
-        """Tell whether some unexpired grant covers `path`."""
+    def knows(self, path: str) -> bool:
+        """Tell whether some unexpired grant covers `path`, with whatever rights."""
         now = self._broker.clock.now()
         return any(grant.covers(path, now) for grant in self._grants.values())
 
-    def require(self, path: str) -> None:
+    def allows(self, path: str, right: Right) -> bool:
+        """Tell whether some unexpired grant gives this right to `path`."""
+        now = self._broker.clock.now()
+        return any(grant.allows(path, right, now) for grant in self._grants.values())
+
+    def require(self, path: str, right: Right) -> None:
         """Insist on `allows`.
 
         Raises:
-            RefusedError: no grant covers `path`.
+            RefusedError: no grant gives this right to `path`.
         """
-        if not self.allows(path):
-            raise RefusedError(UNAUTHORIZED, f"Unauthorized access. A valid token is required for '{path}'.")
+        if not self.allows(path, right):
+            raise RefusedError(UNAUTHORIZED, f"Unauthorized access. '{right.value}' is required for '{path}'.")

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, cast
 
+from acrwatch.devhub.attaching import Attached
 from acrwatch.devhub.broker import Access, Broker
 from acrwatch.devhub.frames import (
     AMQP_FRAME,
@@ -58,6 +59,8 @@ _MAX_CHANNELS: Final = 256
 _UNSENT_LIMIT: Final = 1_048_576  # bytes waiting for the socket before links pause
 _FLUSH_AT: Final = 131_072  # small frames are gathered up to here: one system call instead of hundreds
 _CLOSE_GRACE: Final = 1.0  # seconds
+# Seconds between two looks at the tokens: the clock may be one that tests move, so no timer can be set by it.
+_TOKEN_CHECK: Final = 0.25
 _ANONYMOUS: Final = Symbol("ANONYMOUS")
 
 
@@ -69,13 +72,17 @@ class Connection(asyncio.Protocol):
         broker: Broker,
         loop: asyncio.AbstractEventLoop,
         idle_timeout: float,
+        on_made: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
     ) -> None:
+        """`on_made` is called once the connection is open, under TLS after its handshake, and only then `on_lost`."""
         self.loop = loop
+        self.lost = asyncio.Event()
         self.peer_max_frame_size = MIN_MAX_FRAME_SIZE
         self._broker = broker
         self._access = Access(broker)
         self._idle_timeout = idle_timeout
+        self._on_made = on_made
         self._on_lost = on_lost
         self._reader = FrameReader()
         self._step: Callable[[], bool] = self._await_header
@@ -86,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._frozen = False
         self._heartbeat: asyncio.TimerHandle | None = None
+        self._token_check: asyncio.TimerHandle | None = None
         self._peer_idle_timeout: float | None = None
         self._last_read = loop.time()
 
@@ -95,13 +103,15 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_UNSENT_LIMIT)
         self._schedule_heartbeat()
+        self._token_check = self.loop.call_later(_TOKEN_CHECK, self._check_tokens)
+        self._on_made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         logger.debug("Connection lost: %s", exc)
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
+        self._cancel_timers()
         self._end_sessions()
         self._transport = None
+        self.lost.set()
         self._on_lost(self)
 
     def data_received(self, data: bytes) -> None:
@@ -181,10 +191,13 @@ class Connection(asyncio.Protocol):
     def freeze(self) -> None:
         """Go silent for good without closing: nothing is read, written or answered from now on."""
         self._frozen = True
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
+        self._cancel_timers()
         if self._transport is not None:
             self._transport.pause_reading()
+
+    def detach_links(self, chosen: Callable[[Attached], bool], condition: str, description: str) -> int:
+        """Close the chosen links with an error; return how many."""
+        return sum(session.detach_where(chosen, condition, description) for session in self._sessions.values())
 
     def _end_sessions(self) -> None:
         for session in self._sessions.values():
@@ -313,7 +326,17 @@ class Connection(asyncio.Protocol):
                 self._sessions.pop(channel).closed()
                 self.send(channel, End())
 
-    # heartbeats
+    # timers
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._heartbeat, self._token_check):
+            if timer is not None:
+                timer.cancel()
+
+    def _check_tokens(self) -> None:
+        for session in self._sessions.values():
+            session.detach_expired()
+        self._token_check = self.loop.call_later(_TOKEN_CHECK, self._check_tokens)
 
     def _schedule_heartbeat(self) -> None:
         if self._heartbeat is not None:

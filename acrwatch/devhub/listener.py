@@ -4,17 +4,23 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+import ssl
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from acrwatch.core.errors import ConfigError
+from acrwatch.devhub.attaching import Attached
 from acrwatch.devhub.broker import Broker
 from acrwatch.devhub.connection import Connection
+
+_HANDSHAKE_TIMEOUT: Final = 5.0  # seconds; on loopback it takes milliseconds
 
 
 def loopback_address(host: str) -> str:
     """Return the address to bind for a host name.
 
     Raises:
-        ConfigError: it is not a loopback address. This endpoint has no TLS and must not be reachable from elsewhere.
+        ConfigError: it is not a loopback address. This endpoint is for development: nobody else may reach it.
     """
     address = "127.0.0.1" if host == "localhost" else host
     with contextlib.suppress(ValueError):
@@ -46,16 +52,19 @@ def _unusable(address: tuple[str, int], error: Exception) -> ConfigError:
 
 
 class Listener:
-    """Accepts connections on a bound socket."""
+    """Accepts connections on a bound socket, under TLS if there is a context for it."""
 
-    def __init__(self, broker: Broker, sock: socket.socket, idle_timeout: float) -> None:
+    def __init__(
+        self, broker: Broker, sock: socket.socket, idle_timeout: float, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._broker = broker
         self._idle_timeout = idle_timeout
+        self._tls = tls
         self._socket = sock
         self._address: tuple[str, int] = sock.getsockname()[:2]
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
-        self._all_lost = asyncio.Event()
+        self.connections_made = 0
 
     async def accept(self) -> None:
         """Listen; harmless if it does already.
@@ -66,7 +75,12 @@ class Listener:
         if self._server is None:
             loop = asyncio.get_running_loop()
             try:
-                self._server = await loop.create_server(self._new_connection, sock=self._socket)
+                self._server = await loop.create_server(
+                    self._new_connection,
+                    sock=self._socket,
+                    ssl=self._tls,
+                    ssl_handshake_timeout=_HANDSHAKE_TIMEOUT if self._tls else None,
+                )
             except OSError as error:
                 raise _unusable(self._address, error) from error
 
@@ -79,9 +93,23 @@ class Listener:
 
     async def abort(self, *, reset: bool) -> None:
         """Drop all connections and wait until they are gone."""
-        for connection in tuple(self._connections):
+        dropped = tuple(self._connections)
+        for connection in dropped:
             connection.abort(reset=reset)
-        await self._until_all_lost()
+        await _until_lost(dropped)
+
+    async def recreate_hub(self, name: str) -> None:
+        """Empty a hub and drop all connections, so that no link goes on with the old log.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        self._broker.recreate(name)
+        await self.abort(reset=False)
+
+    async def detach_links(self, chosen: Callable[[Attached], bool], condition: str, description: str) -> int:
+        """Close the chosen links with an error; return how many."""
+        return sum(connection.detach_links(chosen, condition, description) for connection in self._connections)
 
     async def freeze(self) -> None:
         """Let all connections go silent without closing them."""
@@ -90,9 +118,10 @@ class Listener:
 
     async def close_connections(self) -> None:
         """Send Close to all connections and wait until they are gone."""
-        for connection in tuple(self._connections):
+        closed = tuple(self._connections)
+        for connection in closed:
             connection.close()
-        await self._until_all_lost()
+        await _until_lost(closed)
 
     async def stop(self) -> None:
         """Let go of the port and of all connections."""
@@ -105,17 +134,16 @@ class Listener:
         """Return how many connections are open."""
         return len(self._connections)
 
-    async def _until_all_lost(self) -> None:
-        self._all_lost.clear()
-        while self._connections:
-            await self._all_lost.wait()
-
     def _new_connection(self) -> Connection:
-        connection = Connection(self._broker, asyncio.get_running_loop(), self._idle_timeout, self._lost)
-        self._connections.add(connection)
-        return connection
+        loop = asyncio.get_running_loop()
+        return Connection(self._broker, loop, self._idle_timeout, self._made, self._connections.discard)
 
-    def _lost(self, connection: Connection) -> None:
-        self._connections.discard(connection)
-        if not self._connections:
-            self._all_lost.set()
+    def _made(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        self.connections_made += 1
+
+
+async def _until_lost(connections: Iterable[Connection]) -> None:
+    """Wait for these alone: clients reconnect meanwhile, and those connections stay."""
+    for connection in connections:
+        await connection.lost.wait()

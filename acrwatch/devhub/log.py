@@ -71,6 +71,19 @@ class PartitionLog:
             listener()
         return last
 
+    def truncate(self, before: int) -> int:
+        """Drop all messages with sequence numbers below `before`, as time-based retention does; return how many.
+
+        Unlike after an append, nothing may be left. Readers go on with the oldest message that is.
+        """
+        with self._lock:
+            keep = max(0, self._next_sequence_number - max(before, 0))
+            surplus = max(0, len(self._messages) - self._dropped - keep)
+            del self._messages[: self._dropped + surplus]
+            self._dropped = 0
+            self._bytes = sum(len(message.payload) for message in self._messages)
+            return surplus
+
     def read(self, sequence_number: int) -> StoredMessage | None:
         """Return the oldest kept message at or behind `sequence_number`, or None at the end."""
         with self._lock:
@@ -85,9 +98,8 @@ class PartitionLog:
             last = self._last
             if last is None:
                 return PartitionState(0, -1, -1, NEVER_MS, is_empty=True)
-            return PartitionState(
-                self._first_sequence_number(), last.sequence_number, last.offset, last.enqueued_ms, is_empty=False
-            )
+            first, empty = self._first_sequence_number(), len(self._messages) == self._dropped
+            return PartitionState(first, last.sequence_number, last.offset, last.enqueued_ms, is_empty=empty)
 
     def after_offset(self, offset: int, *, inclusive: bool) -> int:
         """Return the sequence number of the first message behind (or at) a byte offset."""

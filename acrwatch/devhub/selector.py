@@ -26,8 +26,7 @@ class StartPosition:
 
         Raises:
             RefusedError: the position lies behind the end of the log; Azure refuses such a link, too, for instance
-            after a hub
-                was deleted and made again.
+            after a hub was deleted and made again.
         """
         state = log.state()
         if self.value is None:

@@ -32,7 +32,7 @@ def answer_management(request: Request, access: Access, broker: Broker) -> bytes
     name, kind = request.properties.get("name"), request.properties.get("type")
     if request.properties.get("operation") != "READ" or kind not in (_HUB, _PARTITION) or not isinstance(name, str):
         return _reply(request, 400, f"Only READ of {_HUB} and {_PARTITION} is supported")
-    if not access.allows(name):
+    if not access.knows(name):
         return _reply(request, 401, f"Unauthorized access. A valid token is required for '{name}'.")
     try:
         value = (

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
-from acrwatch.devhub.addresses import terminus_address
-from acrwatch.devhub.attaching import make_link
+from acrwatch.devhub.attaching import Attached, make_link
 from acrwatch.devhub.broker import Access, Broker
 from acrwatch.devhub.consumer import ReplyLink
 from acrwatch.devhub.frames import transfer_frames
-from acrwatch.devhub.links import Link
 from acrwatch.devhub.performatives import (
     Attach,
     Begin,
@@ -19,7 +18,7 @@ from acrwatch.devhub.performatives import (
     Transfer,
     error_value,
 )
-from acrwatch.devhub.refusal import NOT_ALLOWED, UNATTACHED_HANDLE, RefusedError
+from acrwatch.devhub.refusal import NOT_ALLOWED, UNATTACHED_HANDLE, UNAUTHORIZED, RefusedError
 
 # Transfer frames the client may send before a new Flow. The Azure client counts whole deliveries instead of frames, so
 # it overruns any window: the window is announced anew at half, and an overrun is not punished.
@@ -63,7 +62,7 @@ class Session:
         self._channel = channel
         self._broker = broker
         self._access = access
-        self._links: dict[int, Link] = {}
+        self._links: dict[int, Attached] = {}
         self._next_incoming_id = begin.next_outgoing_id
         self._incoming_left = WINDOW
         self._next_outgoing_id = 0
@@ -124,15 +123,27 @@ class Session:
             self._outgoing_left -= 1
 
     def respond(self, node: str, reply: bytes) -> None:
-        for link in self._links.values():
-            if isinstance(link, ReplyLink) and terminus_address(link.reply().source).hub == node:
-                link.respond(reply)
+        for attached in self._links.values():
+            if isinstance(attached.link, ReplyLink) and attached.address.hub == node:
+                attached.link.respond(reply)
                 return
         raise RefusedError(NOT_ALLOWED, f"No link to send the reply of {node} over")
 
     def detach(self, handle: int, condition: str, description: str) -> None:
         self._forget(handle)
         self.send(Detach(handle=handle, closed=True, error=error_value(condition, description)))
+
+    def detach_where(self, chosen: Callable[[Attached], bool], condition: str, description: str) -> int:
+        """Close all links that are chosen, with an error; return how many."""
+        handles = [handle for handle, attached in self._links.items() if chosen(attached)]
+        for handle in handles:
+            self.detach(handle, condition, description)
+        return len(handles)
+
+    def detach_expired(self) -> None:
+        """Close links whose token expired without another in its place."""
+        message = "Unauthorized access. The token of the link has expired (ExpiredToken)."
+        self.detach_where(lambda attached: not attached.is_allowed(self._access), UNAUTHORIZED, message)
 
     def on_attach(self, attach: Attach) -> None:
         """Attach a link, or refuse it with an empty Attach and a Detach that says why."""
@@ -141,14 +152,14 @@ class Session:
                 UNATTACHED_HANDLE, f"Handle {attach.handle} is in use, or there are {_MAX_LINKS} links already"
             )
         try:
-            link = make_link(self, attach, self._broker, self._access)
+            attached = make_link(self, attach, self._broker, self._access)
         except RefusedError as error:
             self.send(Attach(name=attach.name, handle=attach.handle, role=not attach.role, initial_delivery_count=0))
             self.detach(attach.handle, error.condition, error.description)
             return
-        self._links[attach.handle] = link
-        self.send(link.reply())
-        link.opened()
+        self._links[attach.handle] = attached
+        self.send(attached.link.reply())
+        attached.link.opened()
 
     def on_flow(self, flow: Flow) -> None:
         """Take the client's window, then the link's credit."""
@@ -159,7 +170,7 @@ class Session:
         if flow.handle is None and flow.echo:
             self.send_flow(None, None, None)
         elif flow.handle in self._links:
-            self._links[flow.handle].on_flow(flow)
+            self._links[flow.handle].link.on_flow(flow)
         self.pump()
 
     def on_transfer(self, transfer: Transfer, payload: bytes) -> None:
@@ -167,7 +178,7 @@ class Session:
         self._next_incoming_id = (self._next_incoming_id + 1) % _SERIAL
         self._incoming_left -= 1
         if transfer.handle in self._links:
-            self._links[transfer.handle].on_transfer(transfer, payload)
+            self._links[transfer.handle].link.on_transfer(transfer, payload)
         if self._incoming_left <= WINDOW // 2:
             self.send_flow(None, None, None)
 
@@ -178,8 +189,8 @@ class Session:
 
     def pump(self) -> None:
         """Let every link send what it can."""
-        for link in tuple(self._links.values()):
-            link.pump()
+        for attached in tuple(self._links.values()):
+            attached.link.pump()
 
     def closed(self) -> None:
         """Close all links without a word: the session or its connection is gone."""
@@ -187,9 +198,9 @@ class Session:
             self._forget(handle)
 
     def _forget(self, handle: int) -> bool:
-        link = self._links.pop(handle, None)
+        attached = self._links.pop(handle, None)
         if handle == self._rest_handle:
             self._rest.clear()
-        if link is not None:
-            link.closed()
-        return link is not None
+        if attached is not None:
+            attached.link.closed()
+        return attached is not None

@@ -9,14 +9,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
+from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient, TransportType
 
 from acrwatch.devhub import DevHub
 from acrwatch.devhub.frames import AMQP_HEADER, FrameReader, frame_bytes
-from acrwatch.devhub.performatives import Begin, Open, Performative, decode_performative
+from acrwatch.devhub.message import APPLICATION_PROPERTIES, VALUE, section
+from acrwatch.devhub.performatives import Attach, Begin, Flow, Open, Performative, Transfer, decode_performative
+from acrwatch.devhub.wire_types import Described, ULong
 
 WAIT = 20.0  # seconds any single wait may take before the test fails
 HUB = "acr-audit"
@@ -33,6 +36,19 @@ class MovableClock:
 
     def advance(self, by: timedelta) -> None:
         self._now += by
+
+
+class OffsetClock:
+    """The real time, moved ahead."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def advance(self, by: timedelta) -> None:
+        self._ahead += by
 
 
 class Reading:
@@ -72,6 +88,10 @@ class Reading:
         with self._changed:
             return self._changed.wait_for(lambda: len(self._events) >= count, timeout)
 
+    def has_error(self) -> bool:
+        with self._changed:
+            return bool(self._errors)
+
     def wait_error(self) -> Exception:
         with self._changed:
             assert self._changed.wait_for(lambda: bool(self._errors), WAIT)
@@ -100,6 +120,17 @@ class RawClient:
         assert header == AMQP_HEADER
         assert isinstance(self.receive(), Open)
         assert isinstance(self.receive(), Begin)
+
+    def put_token(self, hub: str, kind: str, token: str) -> None:
+        """Put a token to `$cbs` over handle 9, as the real client would, without waiting for the reply."""
+        source, target = Described(ULong(0x28), ["me"]), Described(ULong(0x29), ["$cbs"])
+        attach = Attach(name="cbs", handle=9, role=False, source=source, target=target, initial_delivery_count=0)
+        self.send(attach)
+        assert isinstance(self.receive(), Attach)
+        assert isinstance(self.receive(), Flow)
+        properties = {"operation": "put-token", "type": kind, "name": f"sb://localhost/{hub}"}
+        payload = section(APPLICATION_PROPERTIES, properties) + section(VALUE, token)
+        self.send(frame_bytes(0, Transfer(handle=9, delivery_id=0, delivery_tag=b"1", settled=True).encode() + payload))
 
     def receive(self) -> Performative | None:
         """Return the next performative, None at the end of the stream; heartbeats are passed over."""
@@ -131,6 +162,16 @@ class RawClient:
         return bool(data)
 
 
+def over_tls(hub: DevHub, ca: Path) -> dict[str, Any]:
+    """The client's options for a hub that serves TLS."""
+    return {
+        "custom_endpoint_address": hub.endpoint,
+        "transport_type": TransportType.Amqp,
+        "connection_verify": str(ca),
+        "retry_backoff_factor": 0.05,
+    }
+
+
 Reader = Callable[..., AbstractContextManager[Reading]]
 
 
@@ -143,7 +184,7 @@ def body_of(event: EventData) -> bytes:
 @contextmanager
 def _reading(hub: DevHub, **options: Any) -> Iterator[Reading]:
     """Receive with the sync client while the block runs."""
-    client = EventHubConsumerClient.from_connection_string(
+    client = options.pop("client", None) or EventHubConsumerClient.from_connection_string(
         hub.connection_string,
         options.pop("consumer_group", "$Default"),
         eventhub_name=HUB,
@@ -159,11 +200,11 @@ def _reading(hub: DevHub, **options: Any) -> Iterator[Reading]:
         yield reading
     finally:
         client.close()
-        _until(lambda: hub.connection_count <= connections_before or not work.is_alive())
+        until(lambda: hub.connection_count <= connections_before or not work.is_alive())
         _threads.append(work)
 
 
-def _until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool]) -> None:
     """Wait for something that only happens in the client and tells nobody."""
     deadline, pause = time.monotonic() + WAIT, threading.Event()
     while not condition():
@@ -184,6 +225,19 @@ def clock() -> MovableClock:
 def hub() -> Iterator[DevHub]:
     with DevHub(hubs={HUB: 2}, consumer_groups=("$Default", "second")) as running:
         yield running
+
+
+@pytest.fixture
+def tls_hub() -> Iterator[DevHub]:
+    with DevHub(hubs={HUB: 2}, tls=True) as running:
+        yield running
+
+
+@pytest.fixture
+def ca(tls_hub: DevHub, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    tls_hub.write_ca(path)
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import pytest
 from acrwatch.devhub import DevHub
 from acrwatch.devhub.encoder import encode
 from acrwatch.devhub.frames import AMQP_HEADER, SASL_HEADER, frame_bytes
-from acrwatch.devhub.message import APPLICATION_PROPERTIES, VALUE, section
 from acrwatch.devhub.performatives import Attach, Begin, Close, Detach, Flow, Open, SaslInit, Transfer
 from acrwatch.devhub.wire_types import Described, Symbol, ULong
 from tests.devhub.conftest import RawClient
@@ -24,11 +23,9 @@ def _terminus(code: int, address: str) -> Described:
     return Described(ULong(code), [address])
 
 
-def _producer_attach(address: str, handle: int = 0) -> Attach:
+def _producer_attach(address: str) -> Attach:
     target = _terminus(0x29, address)
-    return Attach(
-        name="p", handle=handle, role=False, source=_terminus(0x28, "me"), target=target, initial_delivery_count=0
-    )
+    return Attach(name="p", handle=0, role=False, source=_terminus(0x28, "me"), target=target, initial_delivery_count=0)
 
 
 def _consumer_attach(address: str) -> Attach:
@@ -171,16 +168,7 @@ def _authorise(hub: DevHub, raw: RawClient) -> None:
         f"SharedAccessSignature sr={quote_plus(resource)}&sig={quote_plus(signature)}"
         "&se=4102444800&skn=RootManageSharedAccessKey"
     )
-    properties = {
-        "operation": "put-token",
-        "type": "servicebus.windows.net:sastoken",
-        "name": resource,
-    }
-    raw.send(_producer_attach("$cbs", handle=9))
-    assert isinstance(raw.receive(), Attach)
-    assert isinstance(raw.receive(), Flow)
-    payload = section(APPLICATION_PROPERTIES, properties) + section(VALUE, token)
-    raw.send(frame_bytes(0, Transfer(handle=9, delivery_id=0, delivery_tag=b"1", settled=True).encode() + payload))
+    raw.put_token(HUB, "servicebus.windows.net:sastoken", token)
 
 
 def test_a_delivery_goes_on_where_the_clients_window_stopped_it(hub: DevHub, raw: RawClient) -> None:
