@@ -29,7 +29,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.config import Config
-from acrwatch.core.errors import AcrWatchError, ConfigError, ConflictError
+from acrwatch.core.errors import AcrWatchError, ConfigError
 from acrwatch.delivery.sinks import Sink
 from acrwatch.delivery.sinks.discover import open_sinks
 from acrwatch.delivery.worker import Summary, deliver_due
@@ -46,7 +46,8 @@ from ingest.pipeline import Pipeline
 from ingest.sources.discover import source_types
 from storage.lake import Lake
 from storage.lake.maintenance import Maintained, maintain
-from storage.state import incidents, leases
+from storage.lake.retention import first_kept
+from storage.state import forgetting, incidents, leases, runs
 from storage.state.database import Database
 
 __part_of__ = "acrwatch"
@@ -184,13 +185,24 @@ class Parts:
             if not leases.acquire(connection, "maintenance", self.owner, _MAINTENANCE_LEASE):
                 return None
         try:
-            return maintain(lake, now=self.clock.now())
-        except ConflictError as error:
-            log.info("%s", error)
-            return None
+            return self._maintain(lake)
         finally:
             with self.database.begin() as connection:
                 leases.release(connection, "maintenance", self.owner)
+
+    def _maintain(self, lake: Lake) -> Maintained:
+        now, retention = self.clock.now(), self.config.store.retention
+        done = maintain(lake, now=now, retention=retention, hints=self.hints())
+        if retention is not None and done.retired.dates:
+            with self.database.begin() as connection:
+                forgetting.forget_network_days(connection, before=first_kept(retention, now))
+        return done
+
+    def hints(self) -> list[int]:
+        """Return the versions of the lake that the detections' cursors point to."""
+        with self.database.connect() as connection:
+            cursors = runs.load(connection).values()
+        return [cursor.hint.version for cursor in cursors if cursor.hint is not None]
 
 
 def _interval(values: Mapping[str, object]) -> timedelta:
@@ -325,6 +337,8 @@ class Service:
         done = self._parts.maintain(lake)
         if done is not None and done.dates:
             log.info("compacted %d dates: %d files into %d", len(done.dates), done.files_removed, done.files_added)
+        if done is not None and done.clustered:
+            log.info("put %s in order for look-ups", ", ".join(map(str, done.clustered)))
 
 
 @contextmanager

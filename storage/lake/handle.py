@@ -29,6 +29,8 @@ _CONFIGURATION: Final = {
     # delta-rs lists the whole log folder, several times a commit: 17,000 entries, a day of commits every 5 s, take a
     # commit from 13 to 124 ms. An entry only serves readers as a hint, and none without the files that it names.
     "delta.logRetentionDuration": "interval 3 hours",
+    # By maintenance, behind the oldest reader; delta-rs would not ask after readers.
+    "delta.enableExpiredLogCleanup": "false",
     # Each replaced file stays in every checkpoint that long, and on the disk: as long as a query may take.
     "delta.deletedFileRetentionDuration": "interval 3 hours",
 }

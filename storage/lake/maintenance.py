@@ -3,23 +3,31 @@
 Run by one process at a time, under a lease; a second one does no harm beyond work done twice.
 """
 
-from dataclasses import dataclass
-from datetime import date, datetime
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from deltalake.exceptions import DeltaError
 
-from acrwatch.core.errors import StoreError
+from acrwatch.core.errors import ConflictError, StoreError
+from storage.lake.clustering import CLOSED_AFTER, cluster, due
 from storage.lake.compaction import compact, targets
 from storage.lake.durable import sync_log
 from storage.lake.entries import last_checkpoint
 from storage.lake.handle import open_table, reason
+from storage.lake.holding import forget, held_from
+from storage.lake.retention import Retired, first_kept, retire
 from storage.lake.snapshot import Snapshot
 from storage.lake.sweeping import sweep
 from storage.lake.table import Lake
 
 __all__ = ["Maintained", "crowded_dates", "maintain", "sweep"]
+
+log = logging.getLogger(__name__)
 
 # Opening a table costs 0.1 to 0.2 ms for every log entry past the last checkpoint.
 _CHECKPOINT_EVERY: Final = 20
@@ -34,6 +42,9 @@ class Maintained:
     files_added: int
     checkpoint: bool
     orphans: int
+    clustered: tuple[date, ...] = ()
+    retired: Retired = field(default_factory=Retired)
+    conflicts: int = 0
 
 
 def crowded_dates(snapshot: Snapshot) -> list[date]:
@@ -41,29 +52,81 @@ def crowded_dates(snapshot: Snapshot) -> list[date]:
     return list(targets(snapshot))
 
 
-def maintain(lake: Lake, *, now: datetime) -> Maintained:
-    """Compact crowded dates, checkpoint the log, sweep orphans.
+def maintain(
+    lake: Lake,
+    *,
+    now: datetime,
+    retention: timedelta | None = None,
+    hints: Iterable[int] = (),
+    closed_after: timedelta = CLOSED_AFTER,
+) -> Maintained:
+    """Retire dates past retention, compact crowded ones, put one closed date in order, checkpoint, clean up.
 
-    Raises ConflictError when another compactor took the same files (harmless: nothing was changed), StoreError when
-    the disk refuses or, which must never happen, compaction changed the number of rows.
+    `hints` are the versions that readers stand at: what they still need is left alone for a day at most. Where another
+    process was at the same files the rest of the round is done all the same. Raises StoreError when the disk refuses
+    or, which must never happen, compaction changed the number of rows.
     """
-    dates = targets(lake.snapshot())
-    removed = added = 0
-    for day, target in dates.items():
-        gone, made = compact(lake, day, target)
-        removed, added = removed + gone, added + made
-    return Maintained(tuple(dates), removed, added, _checkpoint(lake.root), sweep(lake, now=now))
+    tally = _Tally()
+    if retention is not None:
+        tally.retire(lake, first_kept(retention, now))
+    for day, target in targets(lake.snapshot()).items():
+        tally.compact(lake, day, target)
+    for day in due(lake.snapshot(), now=now, closed_after=closed_after)[:1]:
+        tally.cluster(lake, day)
+    held = held_from(lake.root, hints, now=now)
+    checkpoint = _checkpoint(lake.root, held, now)
+    return tally.maintained(checkpoint=checkpoint, orphans=sweep(lake, now=now, held=held))
 
 
-def _checkpoint(root: Path) -> bool:
-    """Sum the log up when it has grown by 20 versions, and drop entries older than the table's retention of them."""
+@dataclass(slots=True)
+class _Tally:
+    """What a round has done so far. Whatever another process is at is left to it."""
+
+    dates: list[date] = field(default_factory=list)
+    clustered: list[date] = field(default_factory=list)
+    removed: int = 0
+    added: int = 0
+    conflicts: int = 0
+    retired: Retired = field(default_factory=Retired)
+
+    def retire(self, lake: Lake, before: date) -> None:
+        with self._left_to_others():
+            self.retired = retire(lake, before=before)
+
+    def compact(self, lake: Lake, day: date, target: int) -> None:
+        with self._left_to_others():
+            removed, added = compact(lake, day, target)
+            self.removed, self.added = self.removed + removed, self.added + added
+            self.dates.append(day)
+
+    def cluster(self, lake: Lake, day: date) -> None:
+        with self._left_to_others():
+            cluster(lake, day)
+            self.clustered.append(day)
+
+    def maintained(self, *, checkpoint: bool, orphans: int) -> Maintained:
+        dates, clustered = tuple(self.dates), tuple(self.clustered)
+        return Maintained(dates, self.removed, self.added, checkpoint, orphans, clustered, self.retired, self.conflicts)
+
+    @contextmanager
+    def _left_to_others(self) -> Iterator[None]:
+        try:
+            yield
+        except ConflictError as error:
+            self.conflicts += 1
+            log.info("%s; the next round will see", error)
+
+
+def _checkpoint(root: Path, held: int | None, now: datetime) -> bool:
+    """Sum the log up when it has grown by 20 versions, and drop old entries that no reader needs."""
     table = open_table(root)
     if table.version() - (last_checkpoint(root) or 0) < _CHECKPOINT_EVERY:
         return False
     try:
         table.create_checkpoint()
         sync_log(root)
-        table.cleanup_metadata()
+        forgotten = forget(root, held, now=now)
     except (OSError, DeltaError) as error:
         raise StoreError(f"Cannot checkpoint the log of {root}: {reason(error)}", remedy="Free disk space") from error
+    log.debug("checkpoint at version %d; %d old entries dropped", table.version(), forgotten)
     return True

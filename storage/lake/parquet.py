@@ -21,7 +21,7 @@ _COMPRESSION: Final = ("zstd", 1)
 
 # A dictionary only costs where nearly every value is new.
 _UNIQUE: Final = {"event_id", "correlation_id", "jwt_id", "event_time", "duration_ms", "extra"}
-_DICTIONARY: Final = [c.name for c in COLUMNS if c.name not in _UNIQUE and c.name != PARTITION_COLUMN]
+DICTIONARY: Final = [c.name for c in COLUMNS if c.name not in _UNIQUE and c.name != PARTITION_COLUMN]
 
 
 _REQUIRED: Final = [c.name for c in COLUMNS if c.required]
@@ -59,7 +59,7 @@ def write_events(root: Path, day: date, events: pa.Table) -> LakeFile:
             path,
             compression=_COMPRESSION[0],
             compression_level=_COMPRESSION[1],
-            use_dictionary=_DICTIONARY,
+            use_dictionary=DICTIONARY,
             write_statistics=list(STATISTICS_COLUMNS),
             store_schema=False,
         )

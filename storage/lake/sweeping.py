@@ -20,6 +20,7 @@ from acrwatch.core.errors import StoreError
 from storage.lake.durable import sync_entries
 from storage.lake.entries import log_folder
 from storage.lake.handle import FENCE, open_table, reason
+from storage.lake.holding import named_since
 from storage.lake.table import Lake
 
 log = logging.getLogger(__name__)
@@ -28,21 +29,20 @@ log = logging.getLogger(__name__)
 _ORPHAN_AGE: Final = timedelta(hours=1)
 
 
-def sweep(lake: Lake, *, now: datetime) -> int:
+def sweep(lake: Lake, *, now: datetime, held: int | None = None) -> int:
     """Delete data files and temporary files that no version names and that are older than an hour.
 
     Files that compaction replaced stay named, for readers still on them, until a checkpoint drops them: 3 hours
-    later. Returns the number deleted. Raises StoreError.
+    later; and so do those that brought rows after version `held`. Returns the number deleted. Raises StoreError.
     """
     oldest = (now - _ORPHAN_AGE).timestamp()
     try:
         table = open_table(lake.root)
-        stray = _older(set(lake.root.glob("event_date=*/*.parquet")) - _named(lake, table), oldest)
+        stray = strays(lake, table, now=now, held=held)
         if stray and not _fence(lake.root, table):
             stray = set()
         doomed = stray - _named(lake, open_table(lake.root)) if stray else set()
-        temporary = {*lake.root.glob("event_date=*/*#*"), *log_folder(lake.root).glob("*#*")}
-        doomed |= _older(temporary, oldest)
+        doomed |= _older(_temporary(lake.root), oldest)
         for path in doomed:
             path.unlink(missing_ok=True)
     except (OSError, DeltaError) as error:
@@ -52,6 +52,25 @@ def sweep(lake: Lake, *, now: datetime) -> int:
     if doomed:
         log.info("swept %d files that no commit names", len(doomed))
     return len(doomed)
+
+
+def strays(lake: Lake, table: DeltaTable, *, now: datetime, held: int | None) -> set[Path]:
+    """Return the data files older than an hour that no version up to this handle's names and no reader needs."""
+    unnamed = set(lake.root.glob("event_date=*/*.parquet")) - _named(lake, table) - named_since(lake.root, held)
+    return _older(unnamed, (now - _ORPHAN_AGE).timestamp())
+
+
+def sweepable(lake: Lake, *, now: datetime, held: int | None = None) -> list[Path]:
+    """Return what a sweep would delete, and delete nothing. Raises StoreError."""
+    oldest = (now - _ORPHAN_AGE).timestamp()
+    try:
+        return sorted(strays(lake, open_table(lake.root), now=now, held=held) | _older(_temporary(lake.root), oldest))
+    except (OSError, DeltaError) as error:
+        raise StoreError(f"Cannot look through {lake.root}: {reason(error)}") from error
+
+
+def _temporary(root: Path) -> set[Path]:
+    return {*root.glob("event_date=*/*#*"), *log_folder(root).glob("*#*")}
 
 
 def _named(lake: Lake, table: DeltaTable) -> set[Path]:

@@ -109,11 +109,11 @@ def test_a_writer_checkpoints_by_itself_where_nobody_maintains(
 
 
 def test_old_log_entries_go_once_a_checkpoint_sums_them_up(
-    lake: Lake, make_events: MakeEvents, stored: Stored, ids: Ids, stream: str, noon: datetime
+    lake: Lake, make_events: MakeEvents, stored: Stored, ids: Ids, stream: str
 ) -> None:
     for number in range(25):
         lake.commit(make_events([number]), {stream: number})
-    maintain(lake, now=noon)
+    maintain(lake, now=datetime.now(UTC))
     summed_up = checkpoint_version(checkpoints(lake.root)[0])
     long_ago = (datetime.now(UTC) - timedelta(hours=4)).timestamp()
     for path in (lake.root / "_delta_log").iterdir():
@@ -121,9 +121,9 @@ def test_old_log_entries_go_once_a_checkpoint_sums_them_up(
     for number in range(25, 50):
         lake.commit(make_events([number]), {stream: number})
 
-    maintain(lake, now=noon)
+    maintain(lake, now=datetime.now(UTC))
 
-    assert entry_versions(lake.root)[0] == summed_up
+    assert entry_versions(lake.root)[0] > summed_up
     assert stored(lake) == ids(range(50))
     assert lake.position(stream) == 49
 
