@@ -11,6 +11,7 @@ from acrwatch.cli.lazy import Entry, LazyGroup
 COMMANDS: Final = {
     "demo": Entry("acrwatch.cli.demo:demo", "See the whole thing work, on simulated traffic and without Azure."),
     "init": Entry("acrwatch.cli.init:init", "Write a commented acrwatch.toml and print the next steps."),
+    "check": Entry("acrwatch.cli.check:check", "Check that everything works, and say what to do where it does not."),
     "run": Entry("acrwatch.cli.service:run", "Ingest, detect and deliver until stopped."),
     "ingest": Entry("acrwatch.cli.ingest:ingest", "Read the configured sources into the lake."),
     "import": Entry("acrwatch.cli.imports:import_files", "Import files of audit records."),

@@ -1,0 +1,71 @@
+"""Does each source answer, let us in, and hold what comes next after what is stored."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
+from acrwatch.cli.checks.stores import CLOCK_DIFFERENCE
+from acrwatch.cli.session import Session
+
+if TYPE_CHECKING:
+    from acrwatch.core.config import SourceConfig
+    from ingest.eventhub.probe import Probed
+
+# A hub answers within a second; a token and a TLS handshake on a slow link take a few.
+SECONDS: Final = 8.0
+# The source commits every few seconds; messages that wait this long are not being read.
+_WAITED: Final = timedelta(minutes=10)
+
+
+class _NothingStored:
+    """Stands for a lake that does not exist yet."""
+
+    def position(self, _stream: str) -> int | None:
+        return None
+
+
+def source(session: Session, one: "SourceConfig", *, offline: bool) -> Iterator[Result]:
+    """Look at one configured source. Raises AcrWatchError."""
+    name = f"{one.where} {one.type}"
+    if one.type != "eventhub":
+        yield Result(name, OK, "its settings are in order")
+    elif offline:
+        from ingest.eventhub.address import from_settings
+
+        yield Result(name, OK, f"{from_settings(one.values).name}: its settings are in order (not asked: --offline)")
+    else:
+        from ingest.eventhub.probe import probe
+        from storage.lake import Lake
+
+        root = Path(session.config.store.path)
+        address, probed = probe(one.values, Lake.open(root) if root.exists() else _NothingStored(), seconds=SECONDS)
+        yield Result(name, OK, f"{address.name} answers and lets us in: {len(probed)} partitions")
+        yield from _positions(session, name, probed)
+
+
+def _positions(session: Session, name: str, probed: Sequence["Probed"]) -> Iterator[Result]:
+    now = session.clock.now()
+    for one in probed:
+        if one.went_back:
+            what = f"partition {one.partition} ends at message {one.last}, but {one.stored} is stored"
+            yield Result(name, FAIL, what, "The hub was made anew or failed over: run `acrwatch ingest reset`")
+        elif one.lost:
+            what = f"partition {one.partition}: {one.lost} messages expired in the hub before they were stored"
+            yield Result(name, WARN, what, "Backfill that time from a storage archive; raise the hub's retention")
+    waiting = sum(one.waiting for one in probed if not one.went_back)
+    newest = max((one.last_time for one in probed if not one.empty), default=None)
+    if newest is None:
+        yield Result(
+            name, WARN, "the hub holds no message", "Without a diagnostic setting nothing comes: see `acrwatch init`"
+        )
+        return
+    if newest - now > CLOCK_DIFFERENCE:
+        yield Result("clock", WARN, "the hub took its newest message in our future", "Keep this machine's clock by NTP")
+    behind = [one for one in probed if one.waiting and now - one.last_time > _WAITED]
+    if behind:
+        what = f"{waiting} messages wait, the newest for over {_WAITED // timedelta(minutes=1)} min"
+        yield Result(name, WARN, what, "Is `acrwatch run` running? Its log says why if it does not read")
+    else:
+        yield Result(name, OK, f"{waiting} messages wait to be stored; the newest came at {newest:%Y-%m-%d %H:%M:%S}Z")

@@ -1,0 +1,65 @@
+"""Could a detection fire on the traffic at hand, or is it blind to it whatever happens."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from detections.context import Context
+from detections.detection import Detection
+from detections.fields import DERIVED
+from storage.query import Reader
+from storage.schema import BY_NAME
+
+_FIELD: Final = re.compile(r"\be\.([a-z_]+)")
+# A detection that is no rule says nowhere which columns it reads; the shipped one compares who came from where.
+_BEHAVIOURAL_FIELDS: Final = frozenset({"identity", "ip_key"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the traffic offers one detection: rows that meet its condition (None: not a condition), and what keeps it
+    from ever firing, empty if nothing does."""
+
+    slug: str
+    matching: int | None
+    obstacles: tuple[str, ...]
+
+
+def reaches(
+    detections: Mapping[str, Detection], reader: Reader, context: Context, present: Mapping[str, int]
+) -> list[Reach]:
+    """Judge each detection by the view `live` of this reader, whose non-empty values per column `present` counts.
+
+    The view must have the derived fields, and `recent` to tell which rows count. Raises StoreError.
+    """
+    for name, table in context.tables().items():
+        reader.register(name, table)
+    return [_reach(slug, detection, reader, context, present) for slug, detection in sorted(detections.items())]
+
+
+def derived() -> Mapping[str, str]:
+    """Return the derived fields that the view `live` must have: name to SQL."""
+    return DERIVED
+
+
+def _reach(slug: str, detection: Detection, reader: Reader, context: Context, present: Mapping[str, int]) -> Reach:
+    where = getattr(detection, "where", None)
+    named = _BEHAVIOURAL_FIELDS if where is None else frozenset(_FIELD.findall(where))
+    obstacles = [f"{name} is absent from every event" for name in sorted(named & BY_NAME.keys()) if not present[name]]
+    if where is None:
+        return Reach(slug, None, tuple(obstacles))
+    matching = reader.query(f"SELECT count(*) AS n FROM live e WHERE e.recent AND {where}").to_pylist()[0]["n"]
+    if "context_ranges" in where and not any(one.allowed_ranges for one in context.registries.values()):
+        obstacles.append("no registry has allowed_ranges configured")
+    if "context_admins" in where and not matching:
+        obstacles.append("no event's identity is taken for an admin user (see admin_usernames)")
+    wanted = set(re.findall(r"lower\(e\.operation\) = lower\('([a-z]+)'\)", where))
+    if wanted and not matching and not _any_operation(reader, wanted):
+        obstacles.append(f"no event is classified as {' or '.join(sorted(wanted))}")
+    return Reach(slug, matching, tuple(obstacles))
+
+
+def _any_operation(reader: Reader, wanted: set[str]) -> bool:
+    found = reader.query("SELECT DISTINCT operation FROM live WHERE recent").to_pylist()
+    return any(row["operation"] in wanted for row in found)
