@@ -153,8 +153,7 @@ class _Lane:
                     incidents.resolve(connection, self._incident, now=self._clock.now())
             elif again is not None and attempt.outcome == "retry":
                 outbox.retry_later(connection, delivery, attempt, not_before=again)
-            else:
-                outbox.dead(connection, delivery, attempt)
+            elif outbox.dead(connection, delivery, attempt):
                 self._report_dead(connection, delivery, attempt)
 
     def _report_dead(self, connection: Connection, delivery: Delivery, attempt: Attempt) -> None:

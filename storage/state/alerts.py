@@ -109,13 +109,17 @@ def history(connection: Connection, alert_id: str) -> list[dict[str, Any]]:
 def standing(
     connection: Connection, rule: str, group_key: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> list[Alert]:
-    """Return the standing alerts of one rule and group whose interval touches [since, until], oldest id first."""
+    """Return the standing alerts of one rule and group whose interval touches [since, until], oldest id first.
+
+    Held until the write transaction ends: `save` replaces the whole alert, so what a person changed on PostgreSQL
+    between reading and saving would be undone. SQLite has one writer at a time anyway.
+    """
     conditions: list[ColumnElement[bool]] = [alerts.c.rule == rule, alerts.c.group_key == group_key, _is_standing()]
     if since is not None:
         conditions.append(alerts.c.last_seen >= since)
     if until is not None:
         conditions.append(alerts.c.first_seen <= until)
-    return _read(connection, *conditions)
+    return _read(connection, *conditions, hold=True)
 
 
 def closed_by_people(connection: Connection, rule: str, group_keys: Sequence[str]) -> list[Alert]:
@@ -156,7 +160,10 @@ def get(connection: Connection, alert_id: str) -> Alert:
     found = _read(connection, alerts.c.id.startswith(alert_id, autoescape=True))
     if len(found) != 1:
         count = "no" if not found else f"{len(found)}"
-        raise NotFoundError(f"{count} alerts have an id that begins with {alert_id!r}", remedy="acrwatch alerts list")
+        raise NotFoundError(
+            f"{count} alerts have an id that begins with {alert_id!r}",
+            remedy="List them with `acrwatch alerts list --all`",
+        )
     return found[0]
 
 
@@ -164,8 +171,9 @@ def _is_standing() -> ColumnElement[bool]:
     return func.coalesce(alerts.c.close_reason, "").not_in([MERGED, SUPERSEDED])
 
 
-def _read(connection: Connection, *conditions: ColumnElement[bool]) -> list[Alert]:
-    rows = connection.execute(select(*_COLUMNS).where(*conditions).order_by(alerts.c.id))
+def _read(connection: Connection, *conditions: ColumnElement[bool], hold: bool = False) -> list[Alert]:
+    query = select(*_COLUMNS).where(*conditions).order_by(alerts.c.id)
+    rows = connection.execute(query.with_for_update() if hold else query)
     return [Alert(**row) for row in rows.mappings()]
 
 

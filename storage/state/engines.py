@@ -14,6 +14,10 @@ from storage.state.mounts import network_file_system
 # many can wait for far longer than one transaction takes.
 BUSY_SECONDS: Final = 60
 CONNECT_SECONDS: Final = 10
+# A process that was suspended inside a write transaction loses it after this long, and what it held; it must be less
+# than BUSY_SECONDS, so that those who wait get their turn and no error. No transaction of ours thinks for so long.
+IDLE_SECONDS: Final = 50
+_READER_IDLE_SECONDS: Final = 600
 _WAL_KEPT_BYTES: Final = 64 * 1024 * 1024
 _POSTGRESQL: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
@@ -46,14 +50,15 @@ def write_engine(url: URL) -> Engine:
     """Return an engine whose transactions may write."""
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, begin="BEGIN IMMEDIATE", query_only=False)
-    return _postgresql_engine(url)
+    return _postgresql_engine(url, idle_seconds=IDLE_SECONDS)
 
 
 def read_engine(url: URL) -> Engine:
     """Return an engine whose transactions see one snapshot, take no write lock and cannot write."""
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, begin="BEGIN", query_only=True)
-    return _postgresql_engine(url).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    engine = _postgresql_engine(url, idle_seconds=_READER_IDLE_SECONDS)
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _sqlite_engine(url: URL, *, begin: str, query_only: bool) -> Engine:
@@ -79,10 +84,10 @@ def _sqlite_engine(url: URL, *, begin: str, query_only: bool) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: URL) -> Engine:
+def _postgresql_engine(url: URL, *, idle_seconds: float) -> Engine:
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
-        "options": f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=10min",
+        "options": f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout={idle_seconds}s",
     }
     try:
         return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)

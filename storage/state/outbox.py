@@ -152,10 +152,10 @@ def retry_later(connection: Connection, delivery: Delivery, attempt: Attempt, *,
     )
 
 
-def dead(connection: Connection, delivery: Delivery, attempt: Attempt) -> None:
-    """Record a failed attempt and give up. Changes nothing where another took over the lease."""
+def dead(connection: Connection, delivery: Delivery, attempt: Attempt) -> bool:
+    """Record a failed attempt and give up; return False, with nothing given up, where another took over the lease."""
     _record(connection, delivery, attempt)
-    _close(connection, delivery, DEAD, attempt, _still_mine(delivery))
+    return _close(connection, delivery, DEAD, attempt, _still_mine(delivery))
 
 
 def release(connection: Connection, claimed: Sequence[Delivery]) -> None:
@@ -286,8 +286,8 @@ def _still_mine(delivery: Delivery) -> ColumnElement[bool]:
 
 def _close(
     connection: Connection, delivery: Delivery, status: str, attempt: Attempt, guard: ColumnElement[bool]
-) -> None:
-    connection.execute(
+) -> bool:
+    closed = connection.execute(
         update(deliveries)
         .where(deliveries.c.sequence == delivery.sequence, guard)
         .values(
@@ -298,6 +298,7 @@ def _close(
             lease_until=None,
         )
     )
+    return closed.rowcount == 1
 
 
 def _record(connection: Connection, delivery: Delivery, attempt: Attempt) -> None:

@@ -82,8 +82,9 @@ def start_at(
     place: dict[str, Any] = {"lake_version": None, "lake_entry": None}
     if hint is not None:
         place = {"lake_version": hint.version, "lake_entry": hint.entry}
-    statement = insert_if_new(connection, cursors).values(**row, **place)
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    statement = insert_if_new(connection, cursors).values(**row, **place).on_conflict_do_nothing()
+    # Not by rowcount: for an INSERT on PostgreSQL SQLAlchemy does not keep it.
+    return connection.execute(statement.returning(cursors.c.detection)).first() is not None
 
 
 def advance(

@@ -109,10 +109,12 @@ class Bench:
     chunk_rows: int = 250_000
     clock: Hands = field(default_factory=Hands)
     sequences: dict[str, int] = field(default_factory=dict)
+    url: str = ""  # an SQLite database in the folder unless told otherwise
 
     def __post_init__(self) -> None:
         self.lake = Lake.open(self.folder / "lake")
-        self.database = Database(f"sqlite:///{self.folder / 'state.db'}")
+        self.url = self.url or f"sqlite:///{self.folder / 'state.db'}"
+        self.database = Database(self.url)
         self.database.migrate()
 
     def engine(self, detections: Mapping[str, Detection] | None = None) -> Engine:
