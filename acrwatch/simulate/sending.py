@@ -59,8 +59,9 @@ def _producer(connection_string: str, eventhub: str) -> Iterator["EventHubProduc
     except AuthenticationError as error:
         raise AuthError(f"hub {eventhub} refused the key", remedy="Use a policy with the Send right") from error
     except EventHubError as error:
+        first_line = str(error.message).strip().partition("\n")[0].rstrip(".")
         raise RemoteUnreachableError(
-            f"hub {eventhub} took no message: {error.message}", remedy="Check the endpoint and the hub's name"
+            f"hub {eventhub} took no message: {first_line}", remedy="Check the endpoint and the hub's name"
         ) from error
 
 
