@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from acrwatch.core.errors import RemoteUnreachableError
 from ingest.eventhub.address import Address, from_settings
 from ingest.eventhub.positions import stored
 from ingest.opening import StoredPositions
+
+# Each look opens a link of its own: some round trips to the region.
+_EACH_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Probed:
 
 
 def probe(values: Mapping[str, object], lake: StoredPositions, *, seconds: float) -> tuple[Address, list[Probed]]:
-    """Ask the hub that these settings name for its partitions, within about so many seconds.
+    """Ask the hub that these settings name for its partitions, within about so many seconds and half a second for each.
 
     Nothing is received. Raises ConfigError, AuthError, NotFoundError or RemoteUnreachableError.
     """
@@ -63,8 +67,9 @@ async def _probe(address: Address, lake: StoredPositions, seconds: float) -> lis
 
     hub = Hub(address, 1, seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) as limit:
             partitions = await hub.partitions()
+            limit.reschedule((limit.when() or 0) + _EACH_SECONDS * len(partitions))
             looks = [await hub.look(partition) for partition in partitions]
     finally:
         async with asyncio.timeout(seconds):

@@ -1,12 +1,18 @@
 """What the watch calls blindness, when it says so, and when it stops."""
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
+from acrwatch.cli.session import Session
+from acrwatch.core.clock import SystemClock
+from detections.blindness import Watched
+from scheduler import Parts
 from storage.state import alerts, incidents, runs
 from storage.state.tables import deliveries
 
@@ -155,3 +161,15 @@ def test_only_dates_whose_files_changed_are_read_anew(make_sight: MakeSight, hou
     sight.look()
     anew = [day for day, held in sight.watch._survey._days.items() if held is not first.get(day)]
     assert anew == [NOW.date()]
+
+
+def test_of_two_processes_one_looks(tmp_path: Path) -> None:
+    (tmp_path / "acrwatch.toml").write_text("[registries.contoso]\n")
+    config = Session(tmp_path / "acrwatch.toml", clock=SystemClock(), environ={}).config
+    with (
+        Parts(config, clock=SystemClock(), rng=random.Random(1)) as one,
+        Parts(config, clock=SystemClock(), rng=random.Random(2)) as other,
+    ):
+        assert one.look_around(one.watch()) == Watched(1, 0, 0)
+        assert other.look_around(other.watch()) is None
+        assert one.look_around(one.watch()) is not None

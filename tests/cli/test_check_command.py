@@ -1,7 +1,10 @@
 """`acrwatch check`: what it finds, what it advises, how it ends."""
 
+import gc
 import json
 import socket
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +13,10 @@ from typing import Any
 import pytest
 
 from acrwatch.cli.checks.stores import clock
+from acrwatch.core.errors import RemoteUnreachableError
+from acrwatch.core.setting import Secret
 from acrwatch.devhub import DevHub
-from ingest.eventhub.probe import Probed
+from ingest.eventhub.probe import Probed, probe
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA
 from storage.state import incidents
@@ -99,6 +104,20 @@ def test_a_wrong_key_fails_and_is_not_shown(call: Call, hub: DevHub, database: D
     (item,) = [item for item in done.json if item["status"] == "fail"]
     assert "refused our credentials" in item["what"]
     assert wrong not in done.stdout + done.stderr
+
+
+def test_a_hub_that_takes_the_connection_and_says_nothing_fails_in_bounded_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        mute = f"Endpoint=sb://localhost:{port}/;SharedAccessKeyName=a;SharedAccessKey=Yg==;UseDevelopmentEmulator=true"
+        values = {"connection_string": Secret(mute), "eventhub": HUB, "consumer_group": "$Default"}
+        began = time.monotonic()
+        with pytest.raises(RemoteUnreachableError):
+            probe(values, Lake.open(tmp_path / "lake"), seconds=1)
+        assert time.monotonic() - began < 6
+    with warnings.catch_warnings():  # the client leaves the socket of a connection whose opening was cut short
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def test_offline_asks_no_other_machine(call: Call, database: Database) -> None:
