@@ -7,6 +7,18 @@ Turing: the share of observations that fell to networks seen once. I. J. Good, "
 and the estimation of population parameters", Biometrika 40 (1953). Dates of use, not of the calendar: a weekly job has
 a history, too. Dates on which a network alerted are no part of it, or an intruder who changes networks would soon be
 expected to.
+
+Behind the identity stands its registry (detections/registry_past.py). The identity's estimate is drawn towards the
+registry's with the weight of one date of use: no registry, however restless, outweighs a service with nine dates in one
+network, as its chance counts for a half at most. An identity younger than 14 days has no history to speak of: it is
+judged by the registry alone, and only in networks that are not the registry's own. Of several registries used that
+date, the strictest counts.
+
+Still a function of the data: a judgement depends on the identity's dates, verdicts, and the homes of its registries as
+of the date, all of them sets or minima over events. A pass that changes homes compares what its registries said before
+and after, and walks again through the identities seen on the dates, or in the networks, for which that differs. Events
+in order change none: a date does not see the 14 days before it. What a pass with a new date of use costs on top is
+reading the homes of its registries, one small row per identity.
 """
 
 import hashlib
@@ -19,17 +31,30 @@ from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
 
+from detections import registry_past
 from detections.alerting import group_key
+from detections.anomalous_source_ip_cases import CASES
 from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode, Evidence, Facts
 from detections.events import NewEvents
 from detections.fields import EVIDENCE_FIELDS, bounded, bounded_key, kept, readable
 from detections.match import SAMPLED
+from detections.registry_past import LEVELS, RegistryPast, changes, past_of
 from detections.stored import episode_from, stored_episode
 from storage.state import alerts
-from storage.state.profiles import NetworkDay, network_days_at, network_days_of, save_network_days
+from storage.state.profiles import (
+    Home,
+    NetworkDay,
+    homes_at,
+    homes_of,
+    identities_seen,
+    network_days_at,
+    network_days_of,
+    save_homes,
+    save_network_days,
+)
 
-# An identity is learned for this long before anything of it is judged.
+# An identity is judged by its registry for this long, and by its own history from then on.
 LEARNING: Final = timedelta(days=14)
 # A network that alerted joins the baseline after this long without a match (or by a benign verdict).
 QUIET: Final = timedelta(days=14)
@@ -44,6 +69,11 @@ MONTH: Final = timedelta(days=30)
 # Verdicts that let a network join the baseline.
 _TRUSTING: Final = ("benign_positive", "false_positive")
 
+# Of two networks at the same moment, the lesser by name.
+_HOME_OF: Final = (
+    "e.registry, e.actor, min(struct_pack(time := e.event_time, network := e.network)) AS home, "
+    "list_sort(list(DISTINCT e.event_date))[1:2] AS dates"
+)
 _EVIDENCE_A_DAY: Final = 5
 _JUDGED: Final = "e.succeeded AND e.identity IS NOT NULL"
 _ROW: Final = ", ".join(f"{name} := e.{name}" for name in EVIDENCE_FIELDS)
@@ -55,101 +85,15 @@ _SELECT: Final = (
     + ", ".join(f"list_sort(list(DISTINCT e.{name}))[1:10] AS all_{name}" for name in SAMPLED)
 )
 
-_HOME: Final = {"operation": "Pull", "identity": "ci", "caller_ip": "198.51.100.7", "repeat": 60, "every": "1d"}
-_ABROAD: Final = {"operation": "Pull", "identity": "ci", "caller_ip": "203.0.113.9"}
-_PERSON: Final = {"operation": "Login", "identity": "ana@example.com", "repeat": 60, "every": "1d"}
-
-CASES: Final[tuple[Mapping[str, Any], ...]] = (
-    {
-        "name": "a service of one network for 60 days, at its first foreign event",
-        "alerts": 1,
-        "reason": "ci was used from 203.0.113.0/24, a network new to it: 1 successful call (1 pull) from 203.0.113.9",
-        "events": [_HOME, {**_ABROAD, "at": "60d"}],
-    },
-    {
-        "name": "a weekly service at its first foreign event",
-        "alerts": 1,
-        "events": [{**_HOME, "repeat": 9, "every": "7d"}, {**_ABROAD, "at": "60d"}],
-    },
-    {
-        "name": "within the first 14 days all is learned",
-        "alerts": 0,
-        "events": [{**_HOME, "repeat": 14}, {**_ABROAD, "at": "13d"}],
-    },
-    {
-        "name": "another address of a known network is not new",
-        "alerts": 0,
-        "events": [_HOME, {**_ABROAD, "at": "60d", "caller_ip": "198.51.100.200"}],
-    },
-    {
-        "name": "refused calls stay silent",
-        "alerts": 0,
-        "events": [_HOME, {**_ABROAD, "at": "60d", "status": 401}],
-    },
-    {
-        "name": "someone who often meets new networks is expected in another",
-        "alerts": 0,
-        "events": [
-            {**_PERSON, "caller_ip": "2001:db8:{n}::1"},
-            {**_PERSON, "repeat": 1, "at": "60d", "caller_ip": "203.0.113.9"},
-        ],
-    },
-    {
-        "name": "a traveller with a steady home is told of once a month",
-        "alerts": 1,
-        "events": [
-            {**_PERSON, "caller_ip": "198.51.100.7"},
-            {**_PERSON, "caller_ip": "2001:db8:{n}::1", "repeat": 8, "at": "6d"},
-            {**_PERSON, "caller_ip": "2001:db8:{n}::1", "repeat": 8, "at": "14d"},
-            {**_PERSON, "caller_ip": "2001:db8:f{n}::1", "repeat": 10, "at": "30d"},
-        ],
-    },
-    {
-        "name": "a network that keeps coming stays one alert and never joins the baseline",
-        "alerts": 1,
-        "reason": "30 successful calls",
-        "events": [{**_HOME, "repeat": 90}, {**_ABROAD, "at": "60d", "repeat": 30, "every": "1d"}],
-    },
-    {
-        "name": "an intruder who changes networks is not learned",
-        "alerts": 5,
-        "events": [_HOME, {**_ABROAD, "at": "60d", "caller_ip": "2001:db8:{n}::9", "repeat": 5, "every": "1d"}],
-    },
-    {
-        "name": "after 14 quiet days the network has joined the baseline",
-        "alerts": 1,
-        "reason": "1 successful call",
-        "events": [{**_HOME, "repeat": 90}, {**_ABROAD, "at": "60d"}, {**_ABROAD, "at": "75d"}],
-    },
-    {
-        "name": "after a benign verdict the network has joined the baseline",
-        "alerts": 1,
-        "reason": "1 successful call",
-        "closed": {"at": "60d", "verdict": "benign_positive"},
-        "events": [_HOME, {**_ABROAD, "at": "60d"}, {**_ABROAD, "at": "61d"}],
-    },
-    {
-        "name": "after another verdict it has not",
-        "alerts": 2,
-        "closed": {"at": "60d", "verdict": "true_positive"},
-        "events": [_HOME, {**_ABROAD, "at": "60d"}, {**_ABROAD, "at": "61d"}],
-    },
-    {
-        "name": "an unusable address is unjudged",
-        "alerts": 0,
-        "unjudged": 1,
-        "events": [{**_ABROAD, "caller_ip": "somewhere"}],
-    },
-)
-
 METADATA: Final = Metadata(
     slug="anomalous-source-ip",
     id="7c2e8b0a-9f43-4d1f-8a55-2e4b8f6d3c66",
-    version=hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
+    version=hashlib.sha256(b"".join(Path(f).read_bytes() for f in (__file__, registry_past.__file__))).hexdigest(),
     title="Identity used from a network that is new to it",
     description=(
-        "A successful call from a /24 or /48 network that the identity has not used before, where its own history "
-        "makes a new network improbable. Identities are learned for 14 days first."
+        "A successful call from a /24 or /48 network that the identity has not used before, where its own history, "
+        "backed by its registry's, makes a new network improbable. An identity younger than 14 days is judged by its "
+        "registry, and a registry is learned for 14 days first."
     ),
     level="medium",
     status="stable",
@@ -167,7 +111,9 @@ METADATA: Final = Metadata(
     references=("https://attack.mitre.org/techniques/T1078/004/",),
     falsepositives=("A new office, home connection or mobile network", "A build pool moved to other egress addresses"),
     blind_spots=(
-        "An identity younger than 14 days is only learned.",
+        "Nothing is judged in the first 14 days of a registry.",
+        "Newcomers are not judged where more than 9 in 100 identities came with a network of their own.",
+        "A network that someone used first on a registry is the registry's own after 14 days, whatever was said of it.",
         "An attacker within the networks an identity already uses is not new.",
         "Identities shared by many machines (a kubelet, an admin account) hide single machines.",
     ),
@@ -186,38 +132,52 @@ class _History:
     """What is known of one identity while its dates are walked through in order."""
 
     trusted: Mapping[str, datetime]
+    pasts: "_Pasts"
     began: date | None = None
     used: dict[str, list[date]] = field(default_factory=dict)  # networks of the baseline
     dates: list[date] = field(default_factory=list)  # distinct dates of `used`
     seen: dict[str, date] = field(default_factory=dict)  # every network's last date, alerted ones too
     matched: dict[str, date] = field(default_factory=dict)  # networks that alerted: the last date they did
+    reasons: dict[str, dict[str, Any]] = field(default_factory=dict)  # what their stay began with
     told: list[date] = field(default_factory=list)
 
     def judge(self, entry: NetworkDay, day: date) -> dict[str, Any] | None:
         """Return why this network is surprising on this date; None where it is not."""
-        if self.began is None or day < self.began + LEARNING or self._in_baseline(entry, day):
+        if self._in_baseline(entry, day):
             return None
+        if entry.network in self.matched:
+            return self.reasons[entry.network]
+        began = self.began or day
+        judgement = self._by_registry(entry, day) if day < began + LEARNING else self._by_itself(entry, day)
+        if judgement is None or judgement["chance"] >= SURPRISING or self._traveller_was_told(day):
+            return None
+        self.told.append(day)
+        return {"days_known": (day - began).days, **judgement}
+
+    def _by_registry(self, entry: NetworkDay, day: date) -> dict[str, Any] | None:
+        """Judge a newcomer by the strictest of the registries that do not know the network; None where all do."""
+        strange = [past for past in self.pasts.asked(entry, day) if not past[0].knows(entry.network, day)]
+        return _strictest(strange, day)
+
+    def _by_itself(self, entry: NetworkDay, day: date) -> dict[str, Any]:
         recent = self._recent()
-        chance = new_network_chance([len(dates) for dates in recent.values()])
-        ongoing = entry.network in self.matched
-        if not ongoing and (chance >= SURPRISING or self._traveller_was_told(day)):
-            return None
-        if not ongoing:
-            self.told.append(day)
+        backed = _strictest(self.pasts.asked(entry, day), day)
+        prior = backed["chance"] if backed else LEVELS[-1]
+        chance = new_network_chance([len(dates) for dates in recent.values()], prior)
         return {
-            "days_known": (day - self.began).days,
+            **(backed or {}),
             "days_used": min(len(self.dates), HISTORY_DATES),
             "networks": [[n, len(d)] for n, d in sorted(recent.items(), key=lambda pair: (-len(pair[1]), pair[0]))][:3],
             "networks_total": len(recent),
             "chance": round(chance, 4),
         }
 
-    def note(self, network: str, day: date, *, matched: bool) -> None:
+    def note(self, network: str, day: date, judgement: dict[str, Any] | None) -> None:
         """Take in a judged date. A date that did not match is part of the baseline from then on."""
         self.began = self.began or day
         self.seen[network] = day
-        if matched:
-            self.matched[network] = day
+        if judgement is not None:
+            self.matched[network], self.reasons[network] = day, judgement
             return
         self.matched.pop(network, None)
         self.used.setdefault(network, []).append(day)
@@ -241,14 +201,46 @@ class _History:
         return networks >= TRAVELLER and any(day - told <= MONTH for told in self.told)
 
 
-def new_network_chance(days_per_network: Sequence[int]) -> float:
+def new_network_chance(days_per_network: Sequence[int], prior: float = LEVELS[-1]) -> float:
     """Return the Good-Turing chance that the next day of use falls to a network not seen before.
 
-    `days_per_network` counts, for each network seen, the days on which it was. Half an observation of something new is
-    added, so that a long history of one network gives a small chance and a short one a larger.
+    `days_per_network` counts, for each network seen, the days on which it was. `prior` is the chance that the registry
+    gives it; it weighs as much as one day, so that it decides without history and fades as history grows.
     """
     once = sum(1 for days in days_per_network if days == 1)
-    return (once + 0.5) / (sum(days_per_network) + 1)
+    return (once + prior) / (sum(days_per_network) + 1)
+
+
+@dataclass(slots=True)
+class _Pasts:
+    """The pasts of registries, each read when it is first asked for."""
+
+    connection: Connection
+    read: dict[str, RegistryPast | None] = field(default_factory=dict)
+
+    def of(self, registry: str) -> RegistryPast | None:
+        """Return a registry's past; None where it has none."""
+        if registry not in self.read:
+            self.read[registry] = past_of(homes_of(self.connection, registry))
+        return self.read[registry]
+
+    def asked(self, entry: NetworkDay, day: date) -> list[tuple[RegistryPast, str]]:
+        """Return the pasts and names of the registries used in this entry that have learned for long enough."""
+        pasts = [(self.of(name), name) for name in _registries(entry)]
+        return [(past, name) for past, name in pasts if past is not None and past.level(day) is not None]
+
+
+def _registries(day: NetworkDay) -> Sequence[str]:
+    return list(day.sample["facts"]["samples"].get("registry", ()))
+
+
+def _strictest(pasts: Iterable[tuple[RegistryPast, str]], day: date) -> dict[str, Any] | None:
+    """Return what the registry says that gives a new network the least chance, the first by name of several."""
+    said = [(past.level(day) or 0.0, name, past.began.isoformat()) for past, name in pasts]
+    if not said:
+        return None
+    level, name, began = min(said)
+    return {"registry": name, "registry_since": began, "registry_chance": level, "chance": level}
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,23 +251,28 @@ class AnomalousSourceIp:
 
     metadata: Metadata = METADATA
 
-    def observe(self, events: NewEvents, /) -> tuple[list[NetworkDay], int]:
-        """Return the new rows as network days, and the number of calls whose address is unusable."""
-        rows = events.grouped(_SELECT, f"{_JUDGED} AND e.network IS NOT NULL", "e.actor, e.network, e.event_date")
+    def observe(self, events: NewEvents, /) -> "_Observed":
+        """Return what the new rows say of networks and homes, and the number of calls whose address is unusable."""
+        usable = f"{_JUDGED} AND e.network IS NOT NULL"
+        rows = events.grouped(_SELECT, usable, "e.actor, e.network, e.event_date")
+        homes = events.grouped(_HOME_OF, usable, "e.registry, e.actor")
         blind = events.new("count(*) AS n", f"{_JUDGED} AND e.network IS NULL")
-        return [_network_day(row) for row in rows], blind[0]["n"]
+        return _Observed([_network_day(row) for row in rows], [_home(row) for row in homes], blind[0]["n"])
 
-    def judge(self, observed: tuple[list[NetworkDay], int], connection: Connection, /) -> Judgement:
-        """See Detection.judge. Only identities with a date not seen before, or begun earlier, are judged anew."""
-        fresh, unjudged = observed
+    def judge(self, observed: "_Observed", connection: Connection, /) -> Judgement:
+        """See Detection.judge. Judged anew are identities with a date, a registry of a date, or an earlier beginning
+        of one that was not seen before, and those of whose registries something else is known now."""
+        fresh = observed.days
         known = network_days_at(connection, [_key(day) for day in fresh])
         merged = {_key(day): _merged(known.get(_key(day)), day) for day in fresh}
         save_network_days(connection, merged.values())
-        grown = sorted({d.identity_key for k, d in merged.items() if k not in known or _begins_earlier(d, known[k])})
+        grown = {d.identity_key for k, d in merged.items() if k not in known or _says_more(d, known[k])}
+        grown |= _moved(connection, observed.homes)
         stale = {(d.identity_key, d.network) for d in merged.values() if d.judgement is not None}
-        for identity, days in groupby(network_days_of(connection, grown), lambda day: day.identity_key):
-            stale |= _rejudge(connection, identity, list(days))
-        return self._restate(connection, stale, sum(day.events for day in fresh), unjudged)
+        pasts = _Pasts(connection)
+        for identity, days in groupby(network_days_of(connection, sorted(grown)), lambda day: day.identity_key):
+            stale |= _rejudge(connection, pasts, identity, list(days))
+        return self._restate(connection, stale, sum(day.events for day in fresh), observed.unjudged)
 
     def nearby(
         self, _events: NewEvents, _group: Group, _episode: Episode, _known: Episode | None, /
@@ -296,20 +293,61 @@ class AnomalousSourceIp:
         return Judgement(replaced=standing, matched=min(matched, looked_at), unjudged=unjudged)
 
 
-def _begins_earlier(day: NetworkDay, known: NetworkDay) -> bool:
-    return day.first_time < known.first_time
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """What a slice holds: network days, homes (registry and identity at most once), and calls without an address."""
+
+    days: Sequence[NetworkDay]
+    homes: Sequence[Home]
+    unjudged: int
 
 
-def _rejudge(connection: Connection, identity: str, days: Sequence[NetworkDay]) -> set[tuple[str, str]]:
+def _says_more(day: NetworkDay, known: NetworkDay) -> bool:
+    return day.first_time < known.first_time or _registries(day) != _registries(known)
+
+
+def _moved(connection: Connection, homes: Iterable[Home]) -> set[str]:
+    """Take in homes; return the identities whose judgement may differ by what their registries say now."""
+    by_key = {(home.registry, home.identity_key): home for home in homes}
+    known = homes_at(connection, list(by_key))
+    joined = {k: _joined(known[k], home) if k in known else home for k, home in by_key.items()}
+    changed = {k: home for k, home in joined.items() if home != known.get(k)}
+    telling = {h.registry for k, h in changed.items() if k not in known or _told(h) != _told(known[k])}
+    before = {registry: past_of(homes_of(connection, registry)) for registry in sorted(telling)}
+    save_homes(connection, changed.values())
+    found: set[str] = set()
+    for registry, past in before.items():
+        after = past_of(homes_of(connection, registry))
+        for change in changes(past, after) if after is not None else ():
+            found |= identities_seen(connection, registry, since=change.since, network=change.network)
+    return found
+
+
+def _joined(known: Home, fresh: Home) -> Home:
+    """Return one home of both: the earliest first use, and the second of their dates."""
+    first = min(known, fresh, key=lambda home: (home.first_time, home.network))
+    dates = {known.date.isoformat(), fresh.date.isoformat(), known.second_date, fresh.second_date}
+    return replace(first, second_date=_second(sorted(day for day in dates if day is not None)))
+
+
+def _second(dates: Sequence[str]) -> str | None:
+    return dates[1] if len(dates) > 1 else None
+
+
+def _told(home: Home) -> tuple[date, str, str | None]:
+    return home.date, home.network, home.second_date
+
+
+def _rejudge(connection: Connection, pasts: _Pasts, identity: str, days: Sequence[NetworkDay]) -> set[tuple[str, str]]:
     """Walk through all dates of one identity; return its groups in which the judgement of a date changed."""
-    history = _History(trusted=_trusted(connection, identity, days))
+    history = _History(_trusted(connection, identity, days), pasts)
     changed: list[NetworkDay] = []
     for day_text, same_day in groupby(days, lambda day: day.date):
         day = date.fromisoformat(day_text)
         in_order = sorted(same_day, key=lambda entry: (entry.first_time, entry.network))
         judged = [(entry, history.judge(entry, day)) for entry in in_order]
         for entry, judgement in judged:
-            history.note(entry.network, day, matched=judgement is not None)
+            history.note(entry.network, day, judgement)
             if judgement != entry.judgement:
                 changed.append(replace(entry, judgement=judgement))
     save_network_days(connection, changed)
@@ -333,6 +371,13 @@ def _group(identity: str, network: str) -> Group:
 
 def _key(day: NetworkDay) -> tuple[str, str, str]:
     return day.identity_key, day.network, day.date
+
+
+def _home(row: Mapping[str, Any]) -> Home:
+    home = row["home"]
+    second = _second([day.isoformat() for day in row["dates"]])
+    first_time = home["time"].astimezone(UTC)
+    return Home(bounded(row["registry"]), bounded_key(row["actor"]), home["network"], first_time, second)
 
 
 def _network_day(row: Mapping[str, Any]) -> NetworkDay:
@@ -374,13 +419,30 @@ def _episode(day: NetworkDay) -> Episode:
 
 
 def _sentence(judgement: Mapping[str, Any]) -> str:
-    networks = ", ".join(f"{readable('network', name)} on {days}" for name, days in judgement["networks"])
+    known = f"It has been known for {judgement['days_known']} days"
+    limit = f"surprising below {100 * SURPRISING:.0f} %"
+    if "networks" not in judgement:
+        return (
+            f"{known}, so it is judged by {_registry_words(judgement)}: nobody first came from this network there, and "
+            f"a newcomer brings one of its own with a chance of up to {100 * judgement['chance']:.0f} % ({limit})."
+        )
+    networks = ", ".join(f"{readable('network', name)} on {days}" for name, days in judgement["networks"]) or "none"
     total = judgement["networks_total"]
     return (
-        f"It has been known for {judgement['days_known']} days; on the last {judgement['days_used']} days of its use "
+        f"{known}; on the last {judgement['days_used']} days of its use "
         f"it came from {total} {'network' if total == 1 else 'networks'} (days: {networks}), which gives a new one a "
-        f"chance of {100 * judgement['chance']:.1f} % (surprising below {100 * SURPRISING:.0f} %)."
+        f"chance of {100 * judgement['chance']:.1f} % ({limit}){_backing(judgement)}."
     )
+
+
+def _backing(judgement: Mapping[str, Any]) -> str:
+    if "registry" not in judgement:
+        return ""
+    return f"; to newcomers, {_registry_words(judgement)}, gives up to {100 * judgement['registry_chance']:.0f} %"
+
+
+def _registry_words(judgement: Mapping[str, Any]) -> str:
+    return f"registry {judgement['registry']}, known since {judgement['registry_since']}"
 
 
 DETECTION: Final = AnomalousSourceIp()

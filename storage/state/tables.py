@@ -110,6 +110,16 @@ network_days: Final = Table(  # profile of anomalous-source-ip: one row per iden
     _column("judgement", _json(), nullable=True),  # why the day matched; null where it did not
 )
 
+registry_homes: Final = Table(  # profile of anomalous-source-ip: the network an identity used first on a registry
+    "registry_homes",
+    metadata,
+    _column("registry", String(200), primary_key=True),
+    _column("identity_key", String(300), primary_key=True),
+    _column("network", String(50)),
+    _column("first_time", UtcDateTime()),
+    _column("second_date", String(10), nullable=True),  # second UTC date of its use there; it counts from then on
+)
+
 contexts: Final = Table(
     "contexts",
     metadata,

@@ -56,8 +56,29 @@ def _world(rng: random.Random, happening: Make) -> list[Any]:
     for n in range(25):  # one burst that is sure to be found
         burst = {"at": 15 * DAY + n * timedelta(seconds=15), "identity": "cleaner", "operation": "delete"}
         made.append({**burst, "tag": f"b{n}"})
+    made += _staff(rng)
     late = [DAY + MINUTE if rng.random() < 0.1 else timedelta() for _ in made]
     return [happening(n, delay=delay, **given) for n, (given, delay) in enumerate(zip(made, late, strict=True))]
+
+
+def _staff(rng: random.Random) -> list[dict[str, Any]]:
+    """A registry whose identities mostly share a network, so that newcomers from another one may be surprising; who
+    comes when, and whether enough share it, is up to chance. All are judged by what the others did."""
+    made: list[dict[str, Any]] = []
+    loners = rng.choice((0, 0, 1, 5))
+    for person in range(16):
+        began = rng.choice((0, 0, 0, 3, 12, 15, 17, 20))
+        home = "198.18.1.1" if person >= loners else f"198.18.{100 + person}.1"
+        for day in sorted(rng.sample(range(began, 34), 5)):
+            ip = rng.choice((home, home, home, "198.18.2.1", f"198.18.3{rng.randrange(3)}.1"))
+            registry = rng.choice(("studio", "studio", "studio", "annexe"))
+            at = day * DAY + rng.randrange(600) * MINUTE
+            name = f"p{person}@example.com" if person % 2 else f"token{person}"
+            made.append({"at": at, "identity": name, "registry": registry, "ip": ip})
+    for n in range(3):
+        foreign = {"identity": f"new{n}", "registry": "studio", "ip": f"203.0.113.{n}"}
+        made.append({**foreign, "at": (15 + 6 * n) * DAY})
+    return made
 
 
 def _parts(rng: random.Random, happenings: Sequence[Any]) -> list[list[Any]]:
