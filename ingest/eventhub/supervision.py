@@ -30,7 +30,8 @@ class Timing:
     an epoch opened by `acrwatch ingest reset`; `outage`: how long a failure may last before it is reported;
     `proof`: how old a link without messages must be to count as open, for the client beats while it still tries;
     `heartbeat`: bounds how long stopping takes; retries wait from `first_retry` up to `last_retry`; `tick`: between two
-    rounds of balancing with other processes; `expiry`: after how long without one a process has lost its partitions."""
+    rounds of balancing with other processes; `expiry`: after how long without one a process has lost its partitions.
+    `link_messages`, a number: after how many messages a link is replaced by a new one."""
 
     look: float = 30.0
     outage: float = 10.0
@@ -40,6 +41,7 @@ class Timing:
     last_retry: float = 30.0
     tick: float = 5.0
     expiry: float = 20.0
+    link_messages: int = LINK_MESSAGES
 
 
 class Claims(Protocol):
@@ -82,14 +84,13 @@ class _Worn(Stopped):
 class Supervisor:
     """Reads `one` from `run` until `halt`. Belongs to the event loop of the hub."""
 
-    def __init__(self, one: Partition, around: Surroundings, link_messages: int = LINK_MESSAGES) -> None:
+    def __init__(self, one: Partition, around: Surroundings) -> None:
         self.one = one
         self.down: AcrWatchError | None = None  # why it cannot be read, once that has lasted
         self._around = around
         self._timing = around.timing
         self._halt = Halt()
         self._backoff = Backoff(around.timing.first_retry, around.timing.last_retry)
-        self._link_messages = link_messages
 
     def halt(self) -> None:
         """Let `run` end, within a heartbeat where a link is open."""
@@ -157,7 +158,7 @@ class Supervisor:
     async def _read(self) -> NoReturn:
         """Receive until the link is lost, or is found dead: two looks apart the hub had more and nothing came."""
         one, hub = self.one, self._around.hub
-        deliver = partial(self._deliver, time.monotonic(), [self._link_messages])
+        deliver = partial(self._deliver, time.monotonic(), [self._timing.link_messages])
         link = asyncio.create_task(hub.receive(one.id, one.position(), deliver))
         try:
             behind: int | None = None
