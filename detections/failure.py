@@ -15,7 +15,7 @@ from storage.state import alerts, incidents
 
 SLUG: Final = "detection-failed"
 
-_METADATA: Final = Metadata(
+METADATA: Final = Metadata(
     slug=SLUG,
     id="5a0f5f0e-0c36-4a6b-9a54-1d0f6c5f2e55",
     version="1",
@@ -37,7 +37,7 @@ _METADATA: Final = Metadata(
 @dataclass(frozen=True, slots=True)
 class _SelfWatch:
     has_profile: ClassVar[bool] = False
-    metadata: Metadata = _METADATA
+    metadata: Metadata = METADATA
 
     def observe(self, _events: NewEvents, /) -> Judgement:
         return Judgement()

@@ -139,7 +139,7 @@ def _filled(step: str, registries: Iterable[str]) -> str:
 
 
 def _rule(slug: str) -> "Metadata | None":
-    from acrwatch.cli.rules import in_use
+    from acrwatch.cli.rules import about_ourselves, in_use
 
     found = in_use().get(slug)
-    return found.metadata if found else None
+    return found.metadata if found else about_ourselves().get(slug)

@@ -54,7 +54,7 @@ def list_(output_format: Format | None, limit: int) -> None:
 @json_option
 def show(slug: str, as_json: bool) -> None:
     """Read one rule: what it finds, what it misses, what to do."""
-    rule = _known(slug).metadata
+    rule = about_ourselves().get(slug) or _known(slug).metadata
     if as_json:
         write_json(metadata_as_json(rule))
         return
@@ -155,3 +155,10 @@ def in_use() -> "Mapping[str, Detection]":
     from scheduler import load_detections
 
     return load_detections()
+
+
+def about_ourselves() -> "Mapping[str, Metadata]":
+    """Return what the alerts say of themselves that no detection raises, but acrwatch about itself, by slug."""
+    from detections import blindness, failure
+
+    return {**blindness.METADATA, failure.SLUG: failure.METADATA}

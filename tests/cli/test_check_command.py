@@ -199,3 +199,10 @@ def test_the_table_shows_what_json_says(call: Call, database: Database) -> None:
     lines = call("check").stdout.splitlines()
     items = json.loads(call("check", "--json").stdout)
     assert [line.split()[0] for line in lines[1:]] == [item["name"].split()[0] for item in items]
+
+
+@pytest.mark.parametrize("slug", ["registry-silent", "ingest-gap", "detection-failed"])
+def test_alerts_about_acrwatch_itself_can_be_read_up(call: Call, slug: str) -> None:
+    shown = call("rules", "show", slug, "--json").json
+    assert shown["slug"] == slug
+    assert shown["runbook"]
