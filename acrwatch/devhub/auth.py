@@ -39,7 +39,7 @@ class Grant:
     rights: frozenset[Right] = EVERYTHING
 
     def covers(self, path: str, now: datetime) -> bool:
-        """Tell whether the grant still holds for `path`, with whatever rights."""
+        """Tell whether the grant still holds for `path`, whatever its rights."""
         wanted = _fold(path)
         return now.timestamp() < self.expires_at and (not self.path or f"{wanted}/".startswith(f"{self.path}/"))
 

@@ -126,9 +126,8 @@ class Access:
         self._grants[grant.path] = grant
 
     def knows(self, path: str) -> bool:
-        """Tell whether some unexpired grant covers `path`, with whatever rights."""
-        now = self._broker.clock.now()
-        return any(grant.covers(path, now) for grant in self._grants.values())
+        """Tell whether some unexpired grant gives any right to `path`."""
+        return any(self.allows(path, right) for right in Right)
 
     def allows(self, path: str, right: Right) -> bool:
         """Tell whether some unexpired grant gives this right to `path`."""
@@ -142,4 +141,6 @@ class Access:
             RefusedError: no grant gives this right to `path`.
         """
         if not self.allows(path, right):
-            raise RefusedError(UNAUTHORIZED, f"Unauthorized access. '{right.value}' is required for '{path}'.")
+            raise RefusedError(
+                UNAUTHORIZED, f"Unauthorized access. '{right.value}' claim(s) are required for '{path}'."
+            )

@@ -83,13 +83,13 @@ def test_a_sender_may_not_receive(tls_hub: DevHub, ca: Path, reading: Reader) ->
     credential: Any = LocalCredential(lambda: tls_hub.issue_token(SENDER))
     consumer = EventHubConsumerClient(NAMESPACE, HUB, "$Default", credential, retry_total=0, **over_tls(tls_hub, ca))
     with reading(tls_hub, client=consumer, partition_id="0") as received:
-        assert "Unauthorized access. 'Listen' is required" in str(received.wait_error())
+        assert "Unauthorized access. 'Listen' claim(s) are required" in str(received.wait_error())
 
 
 def test_a_receiver_may_not_send(tls_hub: DevHub, ca: Path) -> None:
     credential: Any = LocalCredential(lambda: tls_hub.issue_token(RECEIVER))
     client = EventHubProducerClient(NAMESPACE, HUB, credential, retry_total=0, **over_tls(tls_hub, ca))
-    with pytest.raises(EventHubError, match="'Send' is required"):
+    with pytest.raises(EventHubError, match=r"'Send' claim\(s\) are required"):
         _send(client, "never stored")
     assert tls_hub.last_sequence_number(HUB, 0) == -1
 
