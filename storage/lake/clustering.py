@@ -2,8 +2,9 @@
 
 The order is a Z curve over the ranks of three columns. The z-order of delta-rs 1.6.3 (same row groups, 400,000 rows)
 serves addresses and identities as well, but not digests: 27 MB read for a busy one, of 22 MB as they arrived, against
-13 MB here. It keeps no Bloom filters, and takes values by their bytes; ranks halve the rows with every bit. Row groups keep minimum, maximum and a Bloom filter of these columns, and
-readers such as DuckDB pass over groups that cannot hold what is asked for.
+13 MB here. It keeps no Bloom filters, and takes values by their bytes; ranks halve the rows with every bit. Row groups
+keep minimum, maximum and a Bloom filter of these columns, and readers such as DuckDB pass over groups that cannot hold
+what is asked for.
 
 A file of this kind is known by its name, so that a date is put in order once, and again only after enough came late.
 """

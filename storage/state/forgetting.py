@@ -1,10 +1,10 @@
-"""Dropping from profiles what retention has dropped from the lake."""
+"""Dropping from the state what the lake no longer holds: after retention, and after a repair."""
 
 from datetime import date
 
 from sqlalchemy import Connection, delete, func, select
 
-from storage.state.tables import network_days
+from storage.state.tables import files, network_days
 
 
 def forget_network_days(connection: Connection, *, before: date) -> int:
@@ -17,3 +17,12 @@ def forget_network_days(connection: Connection, *, before: date) -> int:
     unused = select(network_days.c.identity_key).group_by(network_days.c.identity_key)
     unused = unused.having(last < before.isoformat(), judged == 0)
     return connection.execute(delete(network_days).where(network_days.c.identity_key.in_(unused))).rowcount
+
+
+def forget_imports(connection: Connection) -> int:
+    """Forget which files were wholly imported, so that the next import reads them again; return how many.
+
+    For rows that a repair gave up: the ledger cannot say which file they came from. What the lake still holds is not
+    stored twice.
+    """
+    return connection.execute(delete(files).where(files.c.finished_at.is_not(None))).rowcount
