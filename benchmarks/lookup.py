@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,13 @@ DIGESTS: Final = 40_000
 PAIRS: Final = 7
 
 
+@cache
+def _values() -> tuple[list[str], list[bytes], list[str]]:
+    ips = [f"198.{18 + n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(ADDRESSES)]
+    keys = [bytes(10) + b"\xff\xff" + bytes(map(int, ip.split("."))) for ip in ips]
+    return ips, keys, ["sha256:" + hashlib.sha256(str(n).encode()).hexdigest() for n in range(DIGESTS)]
+
+
 def events(rng: np.random.Generator, day: datetime, rows: int, first: int) -> pa.Table:
     """Return one commit's events, seeded by `rng`."""
     who = (rng.pareto(1.1, rows) * 20).astype(np.int64) % IDENTITIES
@@ -40,9 +48,7 @@ def events(rng: np.random.Generator, day: datetime, rows: int, first: int) -> pa
     what = (rng.pareto(1.1, rows) * 200).astype(np.int64) % DIGESTS
     times = np.sort(rng.integers(0, 86_400_000_000, rows)) + int(day.timestamp()) * 1_000_000
     numbers = range(first, first + rows)
-    ips = [f"198.{18 + n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(ADDRESSES)]
-    keys = [bytes(10) + b"\xff\xff" + bytes(map(int, ip.split("."))) for ip in ips]
-    digests = ["sha256:" + hashlib.sha256(str(n).encode()).hexdigest() for n in range(DIGESTS)]
+    ips, keys, digests = _values()
     given: dict[str, Any] = {
         "event_id": [hashlib.blake2b(n.to_bytes(8, "big"), digest_size=16).digest() for n in numbers],
         "event_date": pa.array([day.date()] * rows),

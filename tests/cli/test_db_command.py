@@ -82,3 +82,14 @@ def test_vacuum_deletes_nothing_young_and_a_dry_run_makes_no_version(call: Call,
     assert call("db", "vacuum", "--dry-run", "--json").json == {"dry_run": True, "files": [], "bytes": 0, "deleted": 0}
     assert call("db", "vacuum", "--json").json["deleted"] == 0
     assert lake.snapshot().version == version
+
+
+def test_stored_dates_past_retention_go_with_the_next_maintenance(call: Call, lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "old.jsonl").write_text((LINE % 5).replace("2026-11-22T", "2026-10-02T"))
+    call("import", tmp_path / "old.jsonl")
+    (tmp_path / "acrwatch.toml").write_text('[store]\nretention = "30d"\n')
+
+    done = call("db", "compact", "--json").json
+
+    assert done["retired"] == {"dates": ["2026-10-02"], "rows": 1}
+    assert total_rows(lake.snapshot().files) == 2
