@@ -95,9 +95,10 @@ def homes_at(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tu
 
 
 def homes_of(connection: Connection, registry: str) -> list[Home]:
-    """Return all homes of one registry, by identity."""
-    query = select(registry_homes).where(registry_homes.c.registry == registry)
-    return [Home(**row) for row in connection.execute(query.order_by(registry_homes.c.identity_key)).mappings()]
+    """Return all homes of one registry, in any order."""
+    columns = [registry_homes.c[name] for name in Home.__slots__]
+    query = select(*columns).where(registry_homes.c.registry == registry)
+    return [Home(*row) for row in connection.execute(query)]
 
 
 def save_homes(connection: Connection, homes: Iterable[Home]) -> None:
