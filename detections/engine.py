@@ -13,7 +13,7 @@ from typing import Final
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.crashpoint import reach
-from acrwatch.core.errors import ConflictError
+from acrwatch.core.errors import ConflictError, RemoteUnreachableError
 from detections import failure
 from detections.alerting import Alerting, Publishing
 from detections.context import Context
@@ -62,7 +62,10 @@ class Engine:
     chunk_rows: int = CHUNK_ROWS
 
     def run_until_done(self) -> Passed:
-        """Run passes until no new row is left; return what they did together."""
+        """Run passes until no new row is left; return what they did together.
+
+        Raises RemoteUnreachableError when the database goes away; what was judged by then stays judged.
+        """
         total = Passed()
         for step in self.passes():
             total = Passed(
@@ -128,6 +131,8 @@ class Engine:
         except ConflictError as error:
             log.info("%s", error)
             return Passed(more=True)
+        except RemoteUnreachableError:
+            raise  # the database is away: nothing that this detection could be blamed for
         except Exception as error:  # the rule loop: whatever a detection raises is a failed run
             log.exception("detection %s failed", slug)
             self._record_failure(detection, started, rows, error)

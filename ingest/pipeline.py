@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.errors import AcrWatchError
@@ -54,6 +54,7 @@ class Pipeline:
         self._since = 0.0
         self._storing = False
         self._well: set[str] = set()  # incident keys known to be resolved
+        self._unrecorded: dict[str, dict[str, Any]] = {}  # what could not be recorded while the database was away
         self.counts = Counts()
 
     def run(self, stop: threading.Event) -> None:
@@ -151,14 +152,19 @@ class Pipeline:
             message, remedy = f"unexpected error: {error!r}", "Report it, with the log; acrwatch tries again"
         key, kind = (self._store_key, "store_failed") if self._storing else (self._source_key, "source_down")
         self._well.discard(key)
+        found: dict[str, Any] = {"kind": kind, "message": message, "remedy": remedy, "now": self._clock.now()}
         try:
             with self._database.begin() as connection:
-                incidents.open(connection, key, kind=kind, message=message, remedy=remedy, now=self._clock.now())
+                incidents.open(connection, key, **found)
         except AcrWatchError as refused:
+            self._unrecorded.setdefault(key, found)
             log.error("%s: cannot record the incident: %s", self._source.name, refused)
 
     def _resolve(self, key: str) -> None:
         if key not in self._well:
             with self._database.begin() as connection:
+                if key in self._unrecorded:  # over by now, and still part of the record
+                    incidents.open(connection, key, **self._unrecorded[key])
                 incidents.resolve(connection, key, now=self._clock.now())
+            self._unrecorded.pop(key, None)
             self._well.add(key)

@@ -43,6 +43,7 @@ _POSTGRESQL: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
     "53300": (RemoteUnreachableError, "has no connection left", "Raise max_connections, or run fewer processes"),
     "55P03": (StoreError, "stayed locked", _HELD),
     "08": (RemoteUnreachableError, "closed the connection", "Check that the server runs; we try again"),
+    "25P03": (RemoteUnreachableError, "ended a transaction that stood still", "Nothing: it is tried again"),
     "28": (AuthError, "refuses our user or password", "Check the user and password in store.database"),
     "57": (RemoteUnreachableError, "ended our connection", "Check that the server runs; we try again"),
 }
