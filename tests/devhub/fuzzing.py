@@ -38,6 +38,7 @@ from acrwatch.devhub.wire_types import AmqpDecodeError, Array, Described, Symbol
 _HUB: Final = "acr-audit"
 _ENDINGS: Final = 4  # how many frames of a conversation, the last ones, end it or break its order
 _EDGES: Final = bytes((0x00, 0x40, 0x45, 0x53, 0x80, 0xA0, 0xB0, 0xC0, 0xC1, 0xD0, 0xD1, 0xE0, 0xF0, 0xFF))
+_LIST_AS_KEY: Final = b"\xc1\x03\x02\x45\x40"  # a map that no dict can hold
 _VALUES: Final[tuple[object, ...]] = (
     *(None, True, 0, -1, 2**63 - 1, 1.5, "é" * 300, b"\x00" * 300, Symbol("amqp:x"), Timestamp(0), ULong(7)),
     *([1, [2, [3, "x"]]], {"a": {"b": [None]}}, Array((Symbol("a"), Symbol("b"))), Described(ULong(0x28), ["hub"])),
@@ -79,7 +80,7 @@ class Fuzzer:
         )
         token = issuer.issue([OWNER], clock.now(), lifetime=timedelta(days=1))
         self._frames = _conversation(token)
-        self._payloads = [encode(value) for value in _VALUES] + [_batch(), _put_token(token)]
+        self._payloads = [encode(value) for value in _VALUES] + [_batch(), _put_token(token), _LIST_AS_KEY]
         self.refused = 0
 
     def close(self) -> None:
