@@ -256,7 +256,7 @@ def translate(error: BaseException, address: Address) -> AcrWatchError:
         )
     return RemoteUnreachableError(
         f"{where} cannot be reached ({words})",
-        remedy="Check the network (port 5671) and that the namespace exists; acrwatch goes on trying",
+        remedy="Check the network (port 5671) and that the namespace exists; a running service tries again by itself",
     )
 
 

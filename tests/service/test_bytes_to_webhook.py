@@ -76,9 +76,6 @@ def test_one_pull_from_outside_becomes_exactly_this_webhook(
     assert document["timestamp"] == document["data"]["updated_at"]
     assert document["data"]["evidence"] == [document["data"]["evidence_rows"][0]["event_id"]]
     assert document["data"]["url"].endswith(f"/alerts/{document['data']['id']}")
-    import sys
-
-    sys.stderr.write(json.dumps(_comparable(document), indent=2) + str(five_minutes_ago))
     assert _comparable(document) == _golden(five_minutes_ago)
 
 
