@@ -1,7 +1,7 @@
 """Named moments at which a test may kill the process, to show that nothing is lost or doubled by dying there.
 
-`ACRWATCH_CRASH_AT=lake.committed:3` kills the process with SIGKILL the third time it reaches `lake.committed`.
-Without the variable, read once at start, reaching a point costs one comparison.
+`ACRWATCH_CRASH_AT=lake.committed:3` kills the process with SIGKILL the third time it reaches `lake.committed`; `arm`
+does the same for a process that has started already. Otherwise reaching a point costs one comparison.
 """
 
 import os
@@ -23,7 +23,13 @@ class _Trap:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-_trap: Final = _Trap(os.environ[VARIABLE]) if VARIABLE in os.environ else None
+_trap = _Trap(os.environ[VARIABLE]) if VARIABLE in os.environ else None
+
+
+def arm(crash_at: str) -> None:
+    """Choose where to die: `name` or `name:count`, as the variable has it."""
+    global _trap
+    _trap = _Trap(crash_at)
 
 
 def reach(name: str) -> None:

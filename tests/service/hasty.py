@@ -28,12 +28,14 @@ def main(config: str, log: str, crash_at: str | None) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.chdir(Path(config).parent)
-    if crash_at is not None:
-        os.environ["ACRWATCH_CRASH_AT"] = crash_at
     from datetime import timedelta
 
     import scheduler
     from acrwatch.cli import run
+    from acrwatch.core import crashpoint
+
+    if crash_at is not None:
+        crashpoint.arm(crash_at)  # the variable would come too late where another test made the fork server load it
 
     setattr(scheduler, "DELIVER_EVERY", timedelta(seconds=0.5))  # noqa: B010 - Final for everyone else
     setattr(scheduler, "MAINTAIN_EVERY", timedelta(seconds=0.5))  # noqa: B010
