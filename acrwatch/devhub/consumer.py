@@ -1,6 +1,7 @@
 """Links whose messages go to the client: readers of a partition, and replies of `$cbs` and `$management`."""
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 
@@ -17,8 +18,8 @@ EPOCH = Symbol("com.microsoft:epoch")
 RUNTIME_METRIC = Symbol("com.microsoft:enable-receiver-runtime-metric")
 
 
-class OutgoingLink:
-    """Sends settled deliveries as far as the client's credit goes. `_next_payload` says what comes next."""
+class OutgoingLink(ABC):
+    """Sends settled deliveries as far as the client's credit goes. `_peek` says what comes next."""
 
     def __init__(self, session: SessionPort, attach: Attach) -> None:
         self._session = session
@@ -40,7 +41,7 @@ class OutgoingLink:
             properties=self._attach.properties,
         )
 
-    def opened(self) -> None:
+    def opened(self) -> None:  # noqa: B027 - a default, not a gap
         """Nothing to do before the client grants credit."""
 
     def on_flow(self, flow: Flow) -> None:
@@ -54,7 +55,7 @@ class OutgoingLink:
         if flow.drain or flow.echo:
             self._session.send_flow(self._attach.handle, self._delivery_count, self._credit)
 
-    def on_transfer(self, transfer: Transfer, payload: bytes) -> None:
+    def on_transfer(self, transfer: Transfer, payload: bytes) -> None:  # noqa: B027 - a default, not a gap
         """The client cannot send here; ignored."""
 
     def closed(self) -> None:
@@ -68,11 +69,13 @@ class OutgoingLink:
             self._credit -= 1
             self._delivery_count += 1
 
+    @abstractmethod
     def _peek(self) -> bytes | None:
-        raise NotImplementedError
+        """Return the next message to send, encoded; None while there is none."""
 
+    @abstractmethod
     def _advance(self) -> None:
-        raise NotImplementedError
+        """Move past the message that was sent."""
 
 
 class ReplyLink(OutgoingLink):

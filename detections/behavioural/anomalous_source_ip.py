@@ -121,7 +121,7 @@ METADATA: Final = Metadata(
         "Ask the identity's owner whether they work from that network; for a service, whether its runners moved.",
         "Compare the calls with what the identity usually does: operations, repositories, user agents.",
         "If it is not explained, renew the credential and look for other identities used from the same network.",
-        "Close as benign to let the network join the baseline; otherwise it does after 14 days without a match.",
+        "If it is explained, let it be: the network joins the baseline after 14 days without a match.",
     ),
     tests=CASES,
 )

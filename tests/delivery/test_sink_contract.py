@@ -84,7 +84,7 @@ def _module(name: str, **members: object) -> ModuleType:
 
 def test_two_modules_cannot_claim_one_type() -> None:
     twins = [_module(name, TYPE="webhook", SETTINGS=(), open=None) for name in ("first", "second")]
-    with pytest.raises(ConfigError, match="'webhook' is claimed a second time, by second"):
+    with pytest.raises(ConfigError, match="'webhook' is claimed by first and second"):
         collect(twins)
 
 

@@ -1,7 +1,5 @@
 """Which kinds of destination there are: every module of this package that exports `TYPE`, `SETTINGS` and `open`."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -10,6 +8,7 @@ from typing import Any
 import acrwatch.delivery.sinks
 from acrwatch.core.config import DestinationConfig
 from acrwatch.core.errors import ConfigError
+from acrwatch.core.kinds import by_type, modules_of
 from acrwatch.core.setting import Setting
 from acrwatch.delivery.sinks import Sink
 
@@ -25,25 +24,13 @@ class SinkType:
 
 def sink_types() -> dict[str, SinkType]:
     """Return the kinds by their word: a fresh mapping each time. Raises ConfigError if two modules claim one word."""
-    return collect(
-        importlib.import_module(f"{acrwatch.delivery.sinks.__name__}.{found.name}")
-        for found in pkgutil.iter_modules(acrwatch.delivery.sinks.__path__)
-    )
+    return collect(modules_of(acrwatch.delivery.sinks))
 
 
 def collect(modules: Iterable[ModuleType]) -> dict[str, SinkType]:
     """Return the kinds that these modules export; a module without `TYPE` is none."""
-    kinds: dict[str, SinkType] = {}
-    for module in modules:
-        if not hasattr(module, "TYPE"):
-            continue
-        if module.TYPE in kinds:
-            raise ConfigError(
-                f"destination type {module.TYPE!r} is claimed a second time, by {module.__name__}",
-                remedy="Rename one of the two",
-            )
-        kinds[module.TYPE] = SinkType(module.TYPE, module.SETTINGS, module.open)
-    return kinds
+    kinds = by_type(modules, "destination").items()
+    return {word: SinkType(word, module.SETTINGS, module.open) for word, module in kinds}
 
 
 def open_sinks(destinations: Iterable[DestinationConfig]) -> dict[str, Sink]:
