@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check lint types layers format lock bench clean
+.PHONY: demo test check lint types layers format lock bench drill clean
 .DEFAULT_GOAL := test
 
 $(STAMP): requirements.lock pyproject.toml
@@ -38,6 +38,10 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.ingest
+
+# Kills processes under load for some minutes and compares with an undisturbed run; needs PostgreSQL's programs.
+drill: $(STAMP)
+	$(BIN)/python -m drill
 
 # Needs uv; writes hashes for every platform and no index address.
 lock:
