@@ -1,143 +1,17 @@
-"""A PostgreSQL server of the tests' own: made in a temporary folder, reached through a socket in it, gone afterwards.
+"""The PostgreSQL server that tests start themselves, and over which databases they run.
 
-The machine needs the server's programs (Debian's package `postgresql`) and nothing else: no service, no password, no
-port. Where they are missing the tests use SQLite alone, unless ACRWATCH_REQUIRE=postgresql says that they must not.
+Where the server's programs are missing the tests use SQLite alone, unless ACRWATCH_REQUIRE=postgresql says that they
+must not.
 """
 
 import os
-import pwd
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
-import uuid
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import URL, create_engine, text
-from sqlalchemy.exc import OperationalError
+from drill.postgres import Server, programs
+
+__all__ = ["BACKENDS", "REQUIRED", "Server"]
 
 REQUIRED: Final = "postgresql" in os.environ.get("ACRWATCH_REQUIRE", "").split(",")
-WAIT: Final = 60.0  # seconds; starting takes a third of one on an idle machine
-# Nothing here outlives the machine's power: no syncing, so that a thousand small commits take no time.
-_OPTIONS: Final = (
-    "listen_addresses=",
-    "fsync=off",
-    "full_page_writes=off",
-    "shared_buffers=16MB",
-    "log_statement=none",
-)
-
-
-def programs() -> Path | None:
-    """Return the folder of the newest installed server's programs: Debian's place first, then the search path."""
-    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    found = sorted(debian, key=lambda path: float(path.parents[1].name))
-    on_path = shutil.which("initdb")
-    if not found and on_path is not None:
-        found = [Path(on_path).resolve()]
-    return found[-1].parent if found else None
-
 
 # What a test over "every database" runs over.
 BACKENDS: Final = ("sqlite", "postgresql") if REQUIRED or programs() is not None else ("sqlite",)
-
-
-class Server:
-    """A running server. `stop` it; `halt` and `start` are for tests that take it away for a while."""
-
-    def __init__(self) -> None:
-        found = programs()
-        assert found is not None, "ACRWATCH_REQUIRE=postgresql, and no initdb here: apt-get install postgresql"
-        self._programs = found
-        self._folder = Path(tempfile.mkdtemp(prefix="acrwatch-pg-"))  # short: a socket's path has 107 bytes
-        self._account = _unprivileged(self._folder)
-        self._process: subprocess.Popen[bytes] | None = None
-        initialise = ("-A", "trust", "-U", "acrwatch", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-        made = self._run("initdb", "-D", str(self._data), *initialise)
-        assert made.wait(WAIT) == 0, self._words()
-        self.start()
-
-    @property
-    def _data(self) -> Path:
-        return self._folder / "data"
-
-    def url(self, database: str = "postgres") -> str:
-        """Return what `store.database` takes."""
-        url = URL.create("postgresql+psycopg", "acrwatch", database=database, query={"host": str(self._folder)})
-        return url.render_as_string(hide_password=False)
-
-    def start(self) -> None:
-        """Start it and wait until it takes connections."""
-        options = [word for option in (*_OPTIONS, f"unix_socket_directories={self._folder}") for word in ("-c", option)]
-        self._process = self._run("postgres", "-D", str(self._data), *options)
-        deadline = time.monotonic() + WAIT
-        while not self._answers():
-            assert self._process.poll() is None, self._words()
-            assert time.monotonic() < deadline, self._words()
-
-    def halt(self) -> None:
-        """Take it away at once, connections and all, as a crash does; what was committed stays."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(WAIT)
-            self._process = None
-
-    def stop(self) -> None:
-        """End it for good, with its folder."""
-        self.halt()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def create(self, *, template: str | None = None) -> str:
-        """Make a database, empty or copied from `template`; return its name."""
-        name = f"t{uuid.uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
-        return name
-
-    def drop(self, name: str) -> None:
-        """Remove a database, whoever uses it."""
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-    def execute(self, statement: str) -> list[Any]:
-        """Run one statement outside any transaction, as the server's owner; return its rows."""
-        engine = create_engine(self.url(), isolation_level="AUTOCOMMIT")
-        try:
-            with engine.connect() as connection:
-                result = connection.execute(text(statement))
-                return list(result) if result.returns_rows else []
-        finally:
-            engine.dispose()
-
-    def _answers(self) -> bool:
-        try:
-            self.execute("SELECT 1")
-        except OperationalError:
-            time.sleep(0.02)  # the server says nothing when it is ready; bounded by the caller
-            return False
-        return True
-
-    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (self._folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                [str(self._programs / program), *arguments],
-                cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the tests, which then stop the server
-                **self._account,
-            )
-
-    def _words(self) -> str:
-        return (self._folder / "log").read_text(errors="replace")[-3000:]
-
-
-def _unprivileged(folder: Path) -> dict[str, Any]:
-    """Return who runs the programs: PostgreSQL refuses root. The folder becomes theirs."""
-    if os.geteuid() != 0:
-        return {}
-    accounts = {entry.pw_name: entry for entry in pwd.getpwall()}
-    account = accounts.get("postgres") or accounts["nobody"]
-    os.chown(folder, account.pw_uid, account.pw_gid)
-    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
