@@ -1,5 +1,6 @@
 """Runs a detection's own cases through a real lake, a real database and the real engine, all in a temporary folder."""
 
+import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,6 @@ from typing import Any, Final
 import pyarrow as pa
 
 from acrwatch.core.address import NO_ADDRESS, parse_address
-from acrwatch.core.errors import ConfigError
 from acrwatch.core.identity import identity_kind
 from acrwatch.core.operation import operation_of
 from detections.behavioural import discover
@@ -19,7 +19,7 @@ from detections.case_spec import Case, CaseEvent, CaseMistakeError, read_case
 from detections.context import Context
 from detections.detection import Detection
 from detections.engine import Engine
-from detections.rule import SHIPPED, load_rules
+from detections.rule import SHIPPED, read_rules
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA, CATEGORIES
 from storage.state import alerts, runs
@@ -29,6 +29,7 @@ from storage.state.database import Database
 # Any moment will do; cases count from it. Not midnight, so that cases of some hours do not all share one date.
 START: Final = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 _STREAM: Final = "cases"
+_TECHNIQUE: Final = re.compile(r"attack\.t\d{4}(\.\d{3})?")
 _SUBSCRIPTION: Final = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg"
 
 
@@ -63,12 +64,26 @@ def run_case(detection: Detection, case: Case) -> Result:
 
 
 def lint(paths: Iterable[Path] = (SHIPPED,)) -> list[str]:
-    """Return every mistake of the rule files below these paths and of all behavioural detections, cases included."""
-    try:
-        found = {**load_rules(paths), **discover()}
-    except ConfigError as error:
-        return [line.strip() for line in error.message.splitlines()[1:]] or [error.message]
-    return [f"{slug}: {mistake}" for slug, detection in found.items() for mistake in case_mistakes(detection)]
+    """Return every mistake of the rule files below these paths and of all behavioural detections, cases included, and
+    what they leave out that whoever reads their alerts needs."""
+    rules = read_rules(paths)
+    found = {**rules.detections, **discover()}
+    checks = (case_mistakes, _left_out)
+    told = [f"{slug}: {words}" for slug, detection in found.items() for check in checks for words in check(detection)]
+    return [*map(str, rules.mistakes), *told]
+
+
+def _left_out(detection: Detection) -> list[str]:
+    about = detection.metadata
+    needed = {
+        "id": about.id,
+        "description": about.description,
+        "falsepositives": about.falsepositives,
+        "tags with an ATT&CK technique (attack.t1078)": [tag for tag in about.tags if _TECHNIQUE.fullmatch(tag)],
+        "x_runbook": about.runbook,
+        "x_blind_spots": about.blind_spots,
+    }
+    return [f"no {name}" for name, value in needed.items() if not value]
 
 
 def case_mistakes(detection: Detection) -> list[str]:

@@ -14,6 +14,7 @@ from sigma.conditions import (
     ConditionIdentifier,
     ConditionNOT,
     ConditionOR,
+    ConditionValueExpression,
 )
 from sigma.types import (
     Placeholder,
@@ -22,18 +23,24 @@ from sigma.types import (
     SigmaCIDRExpression,
     SigmaCompareExpression,
     SigmaExists,
+    SigmaExpansion,
     SigmaFieldReference,
     SigmaNull,
     SigmaNumber,
     SigmaRegularExpression,
     SigmaString,
+    SigmaTimestampPart,
     SpecialChars,
 )
 
 from detections.context import PLACEHOLDERS, key_ranges
-from detections.fields import FIELDS, NUMBER_FIELDS, TEXT_FIELDS, TRUTH_FIELDS
+from detections.fields import NUMBER_FIELDS, TEXT_FIELDS, TIME_FIELDS, TRUTH_FIELDS, field_named, nearest_field
+from storage.schema import BY_NAME
 
-_OPERATORS: Final = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
+_OPERATORS: Final = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">=", "NEQ": "<>"}
+
+# What a keyword without a field is looked for in: what the log says in words, and nothing acrwatch derived from it.
+_SEARCHED: Final = sorted(name for name in TEXT_FIELDS if name in BY_NAME and BY_NAME[name].wire)
 
 
 class UnsupportedError(ValueError):
@@ -50,21 +57,36 @@ def predicate(node: Any) -> str:
         case ConditionNOT():
             return f"(NOT {predicate(node.args[0])})"
         case ConditionFieldEqualsValueExpression():
-            return _leaf(_field(node.field), node.value)
+            return _leaf(column(node.field), node.value)
+        case ConditionValueExpression():
+            return "(" + " OR ".join(_leaf(field, _within_text(node.value)) for field in _SEARCHED) + ")"
         case ConditionIdentifier():
             raise UnsupportedError(f"unresolved identifier {node.identifier!r}")
-    raise UnsupportedError(f"{type(node).__name__}: keyword searches need a field")
+    raise UnsupportedError(type(node).__name__)
 
 
-def _field(name: str) -> str:
-    if name not in FIELDS:
-        raise UnsupportedError(f"unknown field {name!r}")
-    return name
+def column(name: str) -> str:
+    """Return the column a rule means by a field's name. Raises UnsupportedError with the nearest name there is."""
+    if found := field_named(name):
+        return found
+    near = nearest_field(name)
+    raise UnsupportedError(f"unknown field {name!r}" + (f": did you mean {near!r}?" if near else ""))
+
+
+def _within_text(value: Any) -> Any:
+    """Return a keyword as Sigma means it: to be found anywhere in a text."""
+    if isinstance(value, SigmaNumber):
+        value = SigmaString(str(value.number))
+    if not isinstance(value, SigmaString):
+        return value
+    return SpecialChars.WILDCARD_MULTI + value + SpecialChars.WILDCARD_MULTI
 
 
 def _leaf(field: str, value: Any) -> str:
     if isinstance(value, SigmaNull):
         return f"(e.{field} IS NULL)"
+    if isinstance(value, SigmaExpansion):
+        return "(" + " OR ".join(_leaf(field, one) for one in value.values) + ")"
     for kind, translate in _LEAVES.items():
         if type(value) is kind:
             return f"coalesce({translate(field, value)}, false)"
@@ -127,8 +149,8 @@ def _placeholder(field: str, value: SigmaString) -> str:
 
 
 def _cidr(field: str, value: SigmaCIDRExpression) -> str:
-    if field != "caller_ip":
-        raise UnsupportedError(f"cidr on field {field!r}: it works on caller_ip")
+    if field not in ("caller_ip", "caller_ip_address"):
+        raise UnsupportedError(f"cidr on field {field!r}: it works on caller_ip and caller_ip_address")
     intervals = [f"e.ip_key BETWEEN {_blob(low)} AND {_blob(high)}" for low, high in key_ranges([value.network])]
     return "(" + " OR ".join(intervals) + ")"
 
@@ -153,11 +175,22 @@ def _number(field: str, value: SigmaNumber) -> str:
 
 
 def _compare(field: str, value: SigmaCompareExpression) -> str:
-    if value.op.name not in _OPERATORS or type(value.number) is not SigmaNumber:
-        raise UnsupportedError(f"comparison {value.op.name} on field {field!r}")
+    return f"{_measure(field, value.number)} {_OPERATORS[value.op.name]} {value.number.number}"
+
+
+def _part(field: str, value: SigmaTimestampPart) -> str:
+    return f"{_measure(field, value)} = {value.number}"
+
+
+def _measure(field: str, number: SigmaNumber) -> str:
+    """Return the SQL of what a field holds as a number: itself, or the part of a time, in UTC, that is asked for."""
+    if isinstance(number, SigmaTimestampPart):
+        if field not in TIME_FIELDS:
+            raise UnsupportedError(f"a part of the time on field {field!r}, which holds no time")
+        return f"date_part('{number.timestamp_part.name.lower()}', e.{field})"
     if field not in NUMBER_FIELDS:
-        raise UnsupportedError(f"comparison {value.op.name} on field {field!r}, which holds no numbers")
-    return f"e.{field} {_OPERATORS[value.op.name]} {value.number.number}"
+        raise UnsupportedError(f"a comparison with a number on field {field!r}, which holds none")
+    return f"e.{field}"
 
 
 def _truth(field: str, value: SigmaBool) -> str:
@@ -167,9 +200,12 @@ def _truth(field: str, value: SigmaBool) -> str:
 
 
 def _reference(field: str, value: SigmaFieldReference) -> str:
-    if value.starts_with or value.ends_with:
-        raise UnsupportedError(f"a partial field reference on field {field!r}")
-    return f"lower({_words(field)}) = lower({_words(_field(value.field))})"
+    mine, other = f"lower({_words(field)})", f"lower({_words(column(value.field))})"
+    if value.starts_with and value.ends_with:
+        return f"contains({mine}, {other})"
+    if value.starts_with:
+        return f"starts_with({mine}, {other})"
+    return f"ends_with({mine}, {other})" if value.ends_with else f"{mine} = {other}"
 
 
 _LEAVES: Final[dict[type, Callable[[str, Any], str]]] = {
@@ -178,6 +214,7 @@ _LEAVES: Final[dict[type, Callable[[str, Any], str]]] = {
     SigmaCIDRExpression: _cidr,
     SigmaRegularExpression: _regex,
     SigmaNumber: _number,
+    SigmaTimestampPart: _part,
     SigmaCompareExpression: _compare,
     SigmaBool: _truth,
     SigmaExists: lambda field, value: f"(e.{field} IS {'NOT ' if value.exists else ''}NULL)",

@@ -1,6 +1,6 @@
 """The events a detection may see: the new rows of a slice, and the judged rows around them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -41,15 +41,8 @@ class NewEvents:
         """The same with a GROUP BY."""
         return self._fetch(f"SELECT {select} FROM {_NEW} e WHERE e.is_new AND ({where}) GROUP BY {group_by}", ())
 
-    def around(
-        self,
-        spans: Sequence[tuple[datetime, datetime]],
-        select: str,
-        where: str,
-        *,
-        tables: Mapping[str, pa.Table] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Run a SELECT over judged and new rows between the first and last moment of `spans`, both included.
+    def near(self, spans: Sequence[tuple[datetime, datetime]]) -> "Surroundings":
+        """Return the judged and new rows between the first and last moment of `spans`, both included.
 
         Only files of dates that some span touches are read: rows in a gap between spans may be missing.
         """
@@ -57,15 +50,33 @@ class NewEvents:
         dates = {day for low, high in spans for day in _dates(low, high)}
         files = [file for file in self._reader.snapshot.files if file.date in dates]
         self._reader.view(_HISTORY, self._part, files, lateness=self._lateness, derived=DERIVED)
-        for name, table in (tables or {}).items():
-            self._reader.register(name, table)
-        return self._fetch(
-            f"SELECT {select} FROM {_HISTORY} e WHERE e.event_time BETWEEN $1 AND $2 AND ({where})", [first, last]
-        )
+        return Surroundings(self._reader, first, last)
 
     def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
-        table = self._reader.query(sql, parameters)
-        return [{name: _utc(value) for name, value in row.items()} for row in table.to_pylist()]
+        return _fetched(self._reader, sql, parameters)
+
+
+class Surroundings:
+    """Judged and new rows of some times. The next call of `NewEvents.near` replaces it."""
+
+    def __init__(self, reader: Reader, first: datetime, last: datetime) -> None:
+        self._reader = reader
+        self._bounds = (first, last)
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Give SQL a table to refer to, in place of one of that name."""
+        self._reader.register(name, table)
+
+    def rows(self, select: str, where: str, *, qualify: str = "") -> list[dict[str, Any]]:
+        """Run `SELECT {select} FROM rows e WHERE {where} QUALIFY {qualify}`; rows as dicts, times aware UTC."""
+        after = f" QUALIFY {qualify}" if qualify else ""
+        sql = f"SELECT {select} FROM {_HISTORY} e WHERE e.event_time BETWEEN $1 AND $2 AND ({where}){after}"
+        return _fetched(self._reader, sql, self._bounds)
+
+
+def _fetched(reader: Reader, sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+    table = reader.query(sql, parameters)
+    return [{name: _utc(value) for name, value in row.items()} for row in table.to_pylist()]
 
 
 def _utc(value: Any) -> Any:

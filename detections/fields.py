@@ -1,5 +1,6 @@
-"""Fields a rule may name beyond the columns of `events`, and how a group of their values reads to people."""
+"""Fields a rule may name, in every spelling, and how a group of their values reads to people."""
 
+import difflib
 import hashlib
 import ipaddress
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from storage.schema import BY_NAME
+from storage.schema import BY_NAME, COLUMNS
 
 # Entra identities are one person or service across registries; an admin, a token or an unknown name means something
 # only within its registry.
@@ -32,6 +33,32 @@ FIELDS: Final = (frozenset(BY_NAME) | frozenset(DERIVED)) - {"extra"}
 TEXT_FIELDS: Final = frozenset(n for n in FIELDS if n in DERIVED or BY_NAME[n].type == pa.string())
 NUMBER_FIELDS: Final = frozenset({"status_code", "size", "duration_ms", "sequence_number"})
 TRUTH_FIELDS: Final = frozenset({"succeeded"})
+TIME_FIELDS: Final = frozenset({"event_time", "enqueued_time", "ingested_at"})
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
+# Every spelling a rule may use, folded: ours, the wire's and Log Analytics'. Ours win where two differ.
+_SPELLINGS: Final[Mapping[str, str]] = {
+    **{_folded(spelling): c.name for c in COLUMNS for spelling in (c.wire, c.log_analytics) if spelling},
+    **{_folded(name): name for name in FIELDS},
+}
+
+
+def field_named(name: str) -> str | None:
+    """Return the field a rule means by `name`: `caller_ip_address`, `callerIpAddress`, `CallerIpAddress` and
+    `properties.callerIpAddress` alike; None where events have no such field."""
+    found = _SPELLINGS.get(_folded(name.removeprefix("properties.")))
+    return found if found in FIELDS else None
+
+
+def nearest_field(name: str) -> str | None:
+    """Return the spelling that somebody may have meant by an unknown name."""
+    near = difflib.get_close_matches(_folded(name), _SPELLINGS, n=1)
+    return _SPELLINGS[near[0]] if near else None
+
 
 # What an alert keeps of an event, so that it can be read after retention took the event itself.
 EVIDENCE_FIELDS: Final = (

@@ -1,201 +1,253 @@
 """Rule files: Sigma documents parsed by pySigma, with our `x_` keys, turned into detections.
 
-One file is one detection: a Sigma rule, or a Sigma rule followed by a `value_count` correlation over it. All mistakes
-of all files are collected before any is reported, so that one bad rule does not hide nine others.
+One file is one detection: a Sigma rule, or a correlation with the rules it is over, of which any may stand in another
+file. A file of Sigma filters narrows the rules they name. Every mistake is told with its file and line; one bad file
+never hides the mistakes of others.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from sigma.collection import SigmaCollection
 from sigma.conditions import SigmaCondition
-from sigma.correlations import (
-    SigmaCorrelationCondition,
-    SigmaCorrelationConditionOperator,
-    SigmaCorrelationRule,
-    SigmaCorrelationType,
-)
+from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
-from sigma.rule import SigmaRule
+from sigma.filters import SigmaFilter
+from sigma.rule import SigmaDetection, SigmaDetections, SigmaRule
 
 from acrwatch.core.errors import ConfigError, StoreError
-from acrwatch.core.setting import duration
 from detections.compile import UnsupportedError, predicate
 from detections.context import Context
-from detections.detection import Detection, Metadata
+from detections.correlation import correlation, group_fields
+from detections.detection import Detection
 from detections.events import NewEvents
-from detections.fields import EVIDENCE_FIELDS, TEXT_FIELDS
-from detections.reason import template_mistakes
+from detections.mistake import RuleMistakeError
+from detections.place import Document
 from detections.rule_event import EventRule
-from detections.rule_value_count import ValueCountRule
+from detections.rule_keys import CONDITIONS, metadata
 from storage.lake.snapshot import Snapshot
 from storage.query import Reader, Slice
 
 SHIPPED: Final = Path(__file__).parent / "rules"
 
-_REQUIRED: Final = (
-    "x_slug",
-    "x_group_by",
-    "x_group_for",
-    "x_entities",
-    "x_reason",
-    "x_runbook",
-    "x_blind_spots",
-    "x_tests",
-)
-_OPTIONAL: Final = ("x_unjudged", "x_nearby")
+# The log sources of registry events, as rules of several authors call them, each with the condition it stands for.
+_SERVICES: Final[Mapping[str, str]] = {
+    "containerregistry": "",
+    "container_registry": "",
+    "acr": "",
+    "containerregistryloginevents": "e.category = 'ContainerRegistryLoginEvents'",
+    "containerregistryrepositoryevents": "e.category = 'ContainerRegistryRepositoryEvents'",
+}
+
+# What pySigma raises where a part of a rule has another shape than it expects.
+_SHAPE: Final = (AttributeError, KeyError, TypeError)
 
 
-class RuleMistakeError(ValueError):
-    """One thing wrong with one rule file."""
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Why one file is no detection: the first thing wrong with it, and the line it stands on."""
+
+    file: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file.name}:{self.line}: {self.message}"
 
 
-def load_rules(paths: Iterable[Path] = (SHIPPED,)) -> dict[str, Detection]:
-    """Load every `*.yml` below these paths, by slug.
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """The detections of some rule files, by slug, and the files that are none."""
 
-    Raises ConfigError that lists every mistake of every file: unparsable YAML or Sigma, constructs or fields without a
-    translation, missing or unknown `x_` keys, a slug that is not the file's name or is taken.
+    detections: Mapping[str, Detection]
+    mistakes: Sequence[Mistake] = ()
+
+
+def read_rules(paths: Iterable[Path] = (SHIPPED,)) -> RuleSet:
+    """Read every `*.yml` below these paths. A broken file costs its own detection and those that refer to it, no other.
+
+    Mistakes are unreadable or unparsable files, constructs or fields without a translation, unknown `x_` keys, and
+    slugs that are taken.
     """
-    found: dict[str, Detection] = {}
-    mistakes: list[str] = []
-    for file in [f for path in paths for f in (sorted(path.glob("*.yml")) if path.is_dir() else [path])]:
+    files, mistakes = [], []
+    for file_path in [f for path in paths for f in (sorted(path.glob("*.yml")) if path.is_dir() else [path])]:
         try:
-            rule = parse_rule(file.read_text(encoding="utf-8"), file.stem)
-            _try_out(rule)
-            if rule.metadata.slug in found:
-                raise RuleMistakeError(f"slug {rule.metadata.slug!r} is taken by another rule")
-            found[rule.metadata.slug] = rule
-        except (OSError, ValueError, SigmaError, yaml.YAMLError, StoreError) as error:
-            mistakes.append(f"{file.name}: {error}")
-        except (AttributeError, KeyError, TypeError) as error:  # what pySigma raises where a part has another shape
-            mistakes.append(f"{file.name}: not a rule: {error}")
-    if mistakes:
-        raise ConfigError("Rules cannot be loaded:\n  " + "\n  ".join(mistakes), remedy="Correct the rule files")
-    return found
+            files.append(_File(file_path, file_path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, SigmaError, yaml.YAMLError, *_SHAPE) as error:
+            mistakes.append(Mistake(file_path, _line_of_yaml(error), _words(error)))
+    library = _Library(files)
+    found: dict[str, Detection] = {}
+    for file in files:
+        try:
+            rule = library.detection(file)
+            if rule is not None and found.setdefault(file.path.stem, rule) is not rule:
+                raise RuleMistakeError(f"slug {file.path.stem!r} is taken by another rule")
+        except (ValueError, SigmaError, StoreError, *_SHAPE) as error:
+            mistakes.append(file.mistake(error))
+    return RuleSet(found, tuple(mistakes))
+
+
+def load_rules(paths: Iterable[Path] = (SHIPPED,)) -> Mapping[str, Detection]:
+    """Return the detections of `read_rules`. Raises ConfigError that lists every mistake where there is one."""
+    rules = read_rules(paths)
+    if rules.mistakes:
+        listed = "\n  ".join(map(str, rules.mistakes))
+        raise ConfigError(f"Rules cannot be loaded:\n  {listed}", remedy="Correct the rule files")
+    return rules.detections
 
 
 def parse_rule(text: str, stem: str) -> Detection:
-    """Return the detection that one document describes. Raises ValueError or SigmaError with the first mistake."""
-    documents = SigmaCollection.from_yaml(text).rules
-    if not documents:
+    """Return the detection that one file's text describes. Raises ValueError or SigmaError with the first mistake."""
+    file = _File(Path(f"{stem}.yml"), text)
+    rule = _Library([file]).detection(file)
+    if rule is None:
         raise RuleMistakeError("the file holds no rule")
-    head = documents[-1]
-    keys = {k: v for k, v in head.custom_attributes.items() if k.startswith("x_")}
-    _check_keys(keys, stem)
-    metadata = _metadata(head, keys, hashlib.sha256(text.encode()).hexdigest())
-    if isinstance(head, SigmaCorrelationRule):
-        if len(documents) != 2 or not isinstance(documents[0], SigmaRule):
-            raise RuleMistakeError("a correlation needs exactly one rule before it")
-        if wrong := keys.keys() & set(_OPTIONAL):
-            raise RuleMistakeError(f"a correlation cannot have {', '.join(sorted(wrong))}")
-        return _value_count(head, documents[0], metadata)
-    if len(documents) != 1:
-        raise RuleMistakeError(f"expected one rule, found {len(documents)} documents")
-    compiled = _conditions(head)
-    where = _only_condition(head)
-    optional = {name: compiled(str(keys[name])) for name in _OPTIONAL if name in keys}
-    return EventRule(
-        metadata,
-        where=where,
-        unjudged=optional.get("x_unjudged"),
-        nearby_where=optional.get("x_nearby"),
-    )
+    return rule
 
 
-def _check_keys(keys: Mapping[str, Any], stem: str) -> None:
-    missing = [name for name in _REQUIRED if name not in keys]
-    unknown = sorted(keys.keys() - {*_REQUIRED, *_OPTIONAL})
-    if missing or unknown:
-        raise RuleMistakeError(
-            f"missing keys: {', '.join(missing) or 'none'}; unknown keys: {', '.join(unknown) or 'none'}"
+class _File:
+    """One rule file: its documents as pySigma has them, references still open."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.text = text
+        parsed = SigmaCollection.from_yaml(text, collect_errors=True, collect_filters=True, resolve_references=False)
+        self.errors: Sequence[Exception] = parsed.errors
+        self.rules: Sequence[SigmaRule | SigmaCorrelationRule] = parsed.rules
+        self.filters: Sequence[SigmaFilter] = parsed.filters
+
+    @cached_property
+    def document(self) -> Document:
+        return Document(self.text)
+
+    def mistake(self, error: Exception) -> Mistake:
+        """Return an error with the line it is about: that of the item that is wrong by itself, or of the key named."""
+        if isinstance(error, RuleMistakeError) and error.path:
+            return Mistake(self.path, self.document.line_of(*error.path), str(error))
+        if isinstance(error, UnsupportedError | SigmaError | StoreError) and (
+            blamed := self.document.blame(_item_mistake)
+        ):
+            return Mistake(self.path, blamed[0], _words(blamed[1]))
+        section = next((key for key in ("correlation", "detection", "filter") if key in _words(error).lower()), None)
+        return Mistake(self.path, self.document.line_of(*([section] if section else [])), _words(error))
+
+
+class _Library:
+    """Files that may refer to each other."""
+
+    def __init__(self, files: Sequence[_File]) -> None:
+        self._file_of = {id(rule): file for file in files for rule in file.rules}
+        self._filters = [(file, narrowing) for file in files for narrowing in file.filters if not file.errors]
+        sound = [rule for file in files if not file.errors for rule in file.rules]
+        self._named = SigmaCollection(list(sound), resolve_references=False)
+        self._versions: dict[int, set[str]] = {}
+        for rule in sound:
+            self._narrow(rule)
+        self._dangling: dict[int, SigmaError] = {}
+        self._silent: set[int] = set()
+        for rule in sound:
+            if isinstance(rule, SigmaCorrelationRule):
+                self._resolve(rule)
+
+    def detection(self, file: _File) -> Detection | None:
+        """Return the detection a file is; None for filters, and for rules that only others use."""
+        if file.errors:
+            raise file.errors[0]
+        if dangling := [self._dangling[id(rule)] for rule in file.rules if id(rule) in self._dangling]:
+            raise dangling[0]
+        heads = [rule for rule in file.rules if id(rule) not in self._silent]
+        if not heads and (file.rules or file.filters):
+            return None
+        if len(heads) != 1:
+            raise RuleMistakeError(f"expected one rule that alerts, found {len(heads)}")
+        detection = self._compiled(heads[0], file)
+        _try_out(detection.observe)
+        return detection
+
+    def _compiled(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:
+        if isinstance(head, SigmaCorrelationRule):
+            used = [reference.rule for reference in head.referenced_rules]
+            about = metadata(head, file.path.stem, self._version(file, used), group_fields(head))
+            return correlation(head, about, _where)
+        optional = {name: str(head.custom_attributes[name]) for name in CONDITIONS if name in head.custom_attributes}
+        compiled = {name: _condition(head, text) for name, text in optional.items()}
+        return EventRule(
+            metadata(head, file.path.stem, self._version(file, [head]), None),
+            where=_where(head),
+            unjudged=compiled.get("x_unjudged"),
+            nearby_where=compiled.get("x_nearby"),
         )
-    if keys["x_slug"] != stem:
-        raise RuleMistakeError(f"x_slug {keys['x_slug']!r} is not the file's name {stem!r}")
-    for name in ("x_group_by", "x_runbook", "x_blind_spots", "x_tests"):
-        if not isinstance(keys[name], list):
-            raise RuleMistakeError(f"{name} must be a list")
-    if wrong := [str(field) for field in keys["x_group_by"] if field not in TEXT_FIELDS]:
-        raise RuleMistakeError(f"x_group_by names fields that are unknown or no text: {', '.join(wrong)}")
-    if not isinstance(keys["x_entities"], dict):
-        raise RuleMistakeError("x_entities must map types to fields")
-    shown = {*keys["x_group_by"], *EVIDENCE_FIELDS}
-    if wrong := [str(field) for field in keys["x_entities"].values() if field not in shown]:
-        raise RuleMistakeError(f"x_entities names fields that alerts do not hold: {', '.join(wrong)}")
-    if wrong := template_mistakes(str(keys["x_reason"]), keys["x_group_by"]):
-        raise RuleMistakeError(f"x_reason uses unknown names: {', '.join(wrong)}")
+
+    def _narrow(self, rule: SigmaRule | SigmaCorrelationRule) -> None:
+        """Apply the filters that name a rule, and note whose texts it is made of from then on."""
+        texts = self._versions.setdefault(id(rule), {self._file_of[id(rule)].text})
+        if not isinstance(rule, SigmaRule):
+            return
+        for file, narrowing in self._filters:
+            before = list(rule.detection.condition)
+            narrowing.apply_on_rule(rule)
+            if rule.detection.condition != before:
+                texts.add(file.text)
+
+    def _resolve(self, head: SigmaCorrelationRule) -> None:
+        """Find the rules a correlation is over; they alert no longer by themselves, unless it says so."""
+        try:
+            head.resolve_rule_references(self._named)
+        except SigmaError as error:
+            self._dangling[id(head)] = error  # told where its own file is compiled
+        else:
+            self._silent.update(id(reference.rule) for reference in head.referenced_rules if not head.generate)
+
+    def _version(self, file: _File, rules: Iterable[SigmaRule | SigmaCorrelationRule]) -> str:
+        """Return the SHA-256 of all texts that decide what a detection finds, its own first."""
+        others = {text for rule in rules for text in self._versions[id(rule)]} - {file.text}
+        return hashlib.sha256("\0".join([file.text, *sorted(others)]).encode()).hexdigest()
 
 
-def _metadata(head: SigmaRule | SigmaCorrelationRule, keys: Mapping[str, Any], version: str) -> Metadata:
-    return Metadata(
-        slug=keys["x_slug"],
-        id=str(head.id),
-        version=version,
-        title=head.title,
-        description=head.description or "",
-        level=str(head.level or "medium").lower(),
-        status=str(head.status or "experimental").lower(),
-        author=head.author or "",
-        date=str(head.date or ""),
-        group_by=tuple(keys["x_group_by"]),
-        group_for=duration(keys["x_group_for"]),
-        entities=dict(keys["x_entities"]),
-        reason=" ".join(str(keys["x_reason"]).split()),
-        tags=tuple(f"{tag.namespace}.{tag.name}" for tag in head.tags),
-        references=tuple(head.references),
-        falsepositives=tuple(head.falsepositives),
-        blind_spots=tuple(keys["x_blind_spots"]),
-        runbook=tuple(keys["x_runbook"]),
-        tests=tuple(keys["x_tests"]),
-    )
-
-
-def _conditions(rule: SigmaRule) -> Callable[[str], str]:
-    def compiled(condition: str) -> str:
-        return predicate(SigmaCondition(condition, rule.detection).parsed)
-
-    return compiled
-
-
-def _only_condition(rule: SigmaRule) -> str:
+def _where(rule: SigmaRule) -> str:
+    """Return a rule's conditions as one predicate: any of them is enough, within its log source."""
     source = rule.logsource
-    if (source.product, source.service, source.category) != ("azure", "containerregistry", None):
-        raise RuleMistakeError("logsource must be product azure, service containerregistry")
-    if len(rule.detection.condition) != 1:
-        raise UnsupportedError("more than one condition")
-    return _conditions(rule)(rule.detection.condition[0])
+    service = (source.service or "").casefold()
+    if source.product != "azure" or source.category or service not in _SERVICES:
+        raise RuleMistakeError(
+            "logsource must be product azure, service containerregistry (or one of its two tables)", "logsource"
+        )
+    meets = " OR ".join(_condition(rule, condition) for condition in rule.detection.condition)
+    return f"({meets}) AND {_SERVICES[service]}" if _SERVICES[service] else meets
 
 
-def _try_out(rule: Detection) -> None:
+def _condition(rule: SigmaRule, condition: str) -> str:
+    return predicate(SigmaCondition(condition, rule.detection).parsed)
+
+
+def _item_mistake(definition: Any) -> Exception | None:
+    """Return what is wrong with one detection item by itself."""
+    try:
+        detection = SigmaDetection.from_definition(definition)
+        where = predicate(SigmaCondition("item", SigmaDetections({"item": detection}, ["item"])).parsed)
+        _try_out(lambda events: events.new("count(*)", where))
+    except (SigmaError, UnsupportedError, StoreError) as error:
+        return error
+    return None
+
+
+def _try_out(observe: Callable[[NewEvents], Any]) -> None:
     """Run a rule on no events: what the database does not take (a regular expression, say) it refuses even then."""
     nothing = Slice({}, {}, (), None, 0, more=False)
     with Reader(Snapshot(Path(), 0, ())) as reader:
-        rule.observe(NewEvents(reader, nothing, Context(), lateness=timedelta()))
+        observe(NewEvents(reader, nothing, Context(), lateness=timedelta()))
 
 
-def _value_count(head: SigmaCorrelationRule, base: SigmaRule, metadata: Metadata) -> ValueCountRule:
-    condition = head.condition
-    if not isinstance(condition, SigmaCorrelationCondition):
-        raise UnsupportedError("extended correlation conditions")
-    if head.type is not SigmaCorrelationType.VALUE_COUNT:
-        raise UnsupportedError(f"correlation type {head.type.name.lower()}")
-    if condition.op is not SigmaCorrelationConditionOperator.GTE or not isinstance(condition.fieldref, str):
-        raise UnsupportedError("value_count needs a condition with gte and one field")
-    if condition.fieldref not in TEXT_FIELDS:
-        raise UnsupportedError(f"value_count of {condition.fieldref!r}, which is unknown or no text")
-    if head.aliases is not None and len(head.aliases.aliases):
-        raise UnsupportedError("aliases")
-    if condition.count != int(condition.count) or condition.count < 1:
-        raise UnsupportedError(f"value_count gte {condition.count}: expected a whole number from 1")
-    if tuple(head.group_by or ()) != metadata.group_by:
-        raise RuleMistakeError("x_group_by must equal the correlation's group-by")
-    return ValueCountRule(
-        metadata,
-        where=_only_condition(base),
-        field=condition.fieldref,
-        threshold=int(condition.count),
-        window=timedelta(seconds=head.timespan.seconds),
-    )
+def _words(error: BaseException) -> str:
+    return f"not a rule: {error}" if isinstance(error, _SHAPE) else str(error)
+
+
+def _line_of_yaml(error: BaseException) -> int:
+    mark = getattr(error, "problem_mark", None)
+    return 1 if mark is None else int(mark.line) + 1

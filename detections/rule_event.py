@@ -65,7 +65,7 @@ class EventRule:
     def _beside(self, events: NewEvents, group: Group, first: datetime, last: datetime) -> int:
         if first > last:
             return 0
-        rows = events.around([(first, last)], "count(*) AS n", self._beside_of(group))
+        rows = events.near([(first, last)]).rows("count(*) AS n", self._beside_of(group))
         return int(rows[0]["n"])
 
     def _newly_beside(self, events: NewEvents, group: Group, first: datetime, last: datetime) -> int:

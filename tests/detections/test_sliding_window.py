@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detections.rule_value_count import matched, spoken
+from detections.rule_correlation import spoken
+from detections.window import matched
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WINDOW = timedelta(seconds=10)
@@ -38,17 +39,17 @@ def test_an_event_matches_when_some_window_that_holds_it_has_enough_values(
 ) -> None:
     rows = _rows(events)
     expected = {event_id: peak for event_id, peak in _peaks(rows).items() if peak >= threshold}
-    assert matched(rows, threshold, WINDOW) == expected
+    assert matched(rows, threshold, WINDOW, of="value") == expected
 
 
 @pytest.mark.parametrize(("apart", "count"), [(10, 2), (11, 0)])
 def test_events_exactly_a_window_apart_share_one(apart: int, count: int) -> None:
-    assert len(matched(_rows([(0, "a"), (apart, "b")]), 2, WINDOW)) == count
+    assert len(matched(_rows([(0, "a"), (apart, "b")]), 2, WINDOW, of="value")) == count
 
 
 def test_many_events_at_one_moment_take_linear_time() -> None:
     rows = [{"event_id": b"x", "event_time": START, "value": "a"}] * 200_000
-    assert matched(rows, 2, WINDOW) == {}
+    assert matched(rows, 2, WINDOW, of="value") == {}
 
 
 @pytest.mark.parametrize(

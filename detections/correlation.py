@@ -1,0 +1,131 @@
+"""Sigma correlation documents into sliding windows over compiled conditions."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from sigma.correlations import (
+    CorrelationConditionAND,
+    CorrelationConditionOR,
+    SigmaCorrelationCondition,
+    SigmaCorrelationConditionOperator,
+    SigmaCorrelationRule,
+    SigmaCorrelationType,
+    SigmaRuleReference,
+)
+from sigma.rule import SigmaRule
+
+from detections.compile import UnsupportedError, column
+from detections.detection import Metadata
+from detections.fields import TEXT_FIELDS
+from detections.mistake import RuleMistakeError
+from detections.rule_correlation import CorrelationRule, Kind, Part
+
+_KINDS: Final = {
+    SigmaCorrelationType.EVENT_COUNT: Kind.EVENTS,
+    SigmaCorrelationType.VALUE_COUNT: Kind.VALUES,
+    SigmaCorrelationType.TEMPORAL: Kind.PRESENT,
+    SigmaCorrelationType.TEMPORAL_ORDERED: Kind.ORDERED,
+}
+
+# What an event that arrives late can make true, and never false again. The other operators would take alerts back.
+_MORE_THAN: Final = {SigmaCorrelationConditionOperator.GTE: 0, SigmaCorrelationConditionOperator.GT: 1}
+
+Where = Callable[[SigmaRule], str]
+
+
+def group_fields(head: SigmaCorrelationRule) -> tuple[str, ...]:
+    """Return the names a correlation groups by: aliases as they are, fields as the columns they mean."""
+    return tuple(name if name in head.aliases.aliases else column(name) for name in head.group_by or ())
+
+
+def correlation(head: SigmaCorrelationRule, metadata: Metadata, where: Where) -> CorrelationRule:
+    """Return the detection a correlation with resolved references describes; `where` compiles the rules it names.
+
+    Raises UnsupportedError for what has no right translation, RuleMistakeError for what contradicts itself.
+    """
+    if head.type not in _KINDS:
+        raise UnsupportedError(f"correlation type {head.type.name.lower()}")
+    if head.generate:
+        raise UnsupportedError("generate: put a rule that shall alert by itself into a file of its own")
+    kind = _KINDS[head.type]
+    references = head.referenced_rules
+    parts = tuple(_part(head, reference, where) for reference in references)
+    measure, threshold = _condition(head, kind, [reference.reference for reference in references])
+    if kind in (Kind.EVENTS, Kind.VALUES):
+        parts = _united(parts)
+    window = timedelta(seconds=head.timespan.seconds)
+    return CorrelationRule(metadata, kind, parts, threshold, window, measure)
+
+
+def _part(head: SigmaCorrelationRule, reference: SigmaRuleReference, where: Where) -> Part:
+    rule = reference.rule
+    if not isinstance(rule, SigmaRule):
+        raise UnsupportedError(f"a correlation over the correlation {reference.reference!r}")
+    keys = tuple(_key(head, name, reference.reference) for name in head.group_by or ())
+    return Part(where(rule), keys, _values(head))
+
+
+def _key(head: SigmaCorrelationRule, name: str, reference: str) -> str:
+    """Return the text field that a group field is, in events of one of the rules."""
+    if alias := head.aliases.aliases.get(name):
+        meant = {key.reference: field for key, field in alias.mapping.items()}
+        if reference not in meant:
+            raise RuleMistakeError(f"alias {name!r} says nothing of rule {reference!r}", "correlation", "aliases", name)
+        name = meant[reference]
+    if (field := column(name)) not in TEXT_FIELDS:
+        raise RuleMistakeError(f"group-by {name!r}, which is no text", "correlation", "group-by")
+    return field
+
+
+def _values(head: SigmaCorrelationRule) -> tuple[str, ...]:
+    condition = head.condition
+    if head.type is not SigmaCorrelationType.VALUE_COUNT or not isinstance(condition, SigmaCorrelationCondition):
+        return ()
+    given = condition.fieldref or ()
+    return tuple(column(name) for name in ([given] if isinstance(given, str) else given))
+
+
+def _condition(head: SigmaCorrelationRule, kind: Kind, names: Sequence[str]) -> tuple[Callable[..., int], int]:
+    """Return what measures a window, and how much of it is enough."""
+    condition = head.condition
+    if not isinstance(condition, SigmaCorrelationCondition):
+        holds = _formula(condition.parsed, names)
+        if kind is Kind.ORDERED and holds([*range(len(names))][:-1]):
+            raise UnsupportedError("temporal_ordered with a condition that does without one of its rules")
+        return lambda present: int(holds(present)), 1
+    if condition.op not in _MORE_THAN:
+        raise UnsupportedError(
+            f"condition {condition.op.name.lower()}: an event that arrives late could make it false; use gte or gt"
+        )
+    count = condition.count + _MORE_THAN[condition.op]
+    if count != int(count) or count < 1:
+        raise UnsupportedError(f"{head.type.name.lower()} gte {condition.count}: expected a whole number from 1")
+    if condition.fieldref is not None and kind is not Kind.VALUES:
+        raise UnsupportedError(f"a field in the condition of {kind}")
+    if kind in (Kind.PRESENT, Kind.ORDERED) and (count > len(names) or (kind is Kind.ORDERED and count < len(names))):
+        raise UnsupportedError(f"{kind} gte {count} over {len(names)} rules")
+    return len, int(count)
+
+
+def _formula(node: Any, names: Sequence[str]) -> Callable[[Collection[int]], bool]:
+    """Return an extended condition as a function of the rules (by number) that occur in a window."""
+    match node:
+        case SigmaRuleReference():
+            number = names.index(node.reference)
+            return lambda present: number in present
+        case CorrelationConditionAND():
+            every = [_formula(arg, names) for arg in node.args]
+            return lambda present: all(holds(present) for holds in every)
+        case CorrelationConditionOR():
+            some = [_formula(arg, names) for arg in node.args]
+            return lambda present: any(holds(present) for holds in some)
+    raise UnsupportedError("not in a correlation's condition: an event that arrives late could make it false")
+
+
+def _united(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Return parts that only count as one, where they group and count by the same fields."""
+    first = parts[0]
+    if any((part.keys, part.values) != (first.keys, first.values) for part in parts):
+        return tuple(parts)
+    return (Part(" OR ".join(f"({part.where})" for part in parts), first.keys, first.values),)
