@@ -19,6 +19,8 @@ from ingest.rows import ABSENT, ABSENT_GUIDS, GUID_COLUMNS, PLACE, TEXT_LIMIT, U
 from ingest.values import INT64_MAX, Resource
 
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)]
+# It becomes a member of `extra`, whose text is bounded, too: one character is six at most (`\u0001`), so these fit.
+Stamp: TypeAlias = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT // 8)]
 Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 Columns: TypeAlias = list[Sequence[Any]]
 """One sequence of values per name of RAW_NAMES, all of one length."""
@@ -56,7 +58,7 @@ class WireRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fal
     durationMs: Text | None = None  # noqa: N815
     callerIpAddress: Text | None = None  # noqa: N815
     correlationId: Text | None = None  # noqa: N815
-    RegionStamp: Text | None = None
+    RegionStamp: Stamp | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
