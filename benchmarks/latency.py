@@ -1,0 +1,293 @@
+"""From the sending of an event to the webhook about it, under load, over the whole service in processes of their own.
+
+    python -m benchmarks.latency [--seconds N] [--rate N] [--alerts N] [--keep FOLDER]
+
+`acrwatch devhub`, `acrwatch run` (everything as by default, but `commit_interval = "1s"`), and this process, which
+sends records through the Azure client and receives the webhooks. Each alert has a match of its own: a login as admin, a
+pull from outside the allowed ranges, or twenty deletes in twenty messages. Its latency is from the moment before the
+message that completes the match is sent to the moment at which its `alert.created` has been received.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from azure.eventhub import EventData, EventHubProducerClient
+from sqlalchemy import select
+
+from benchmarks.latency_load import RULES, Load, allowed_ranges, correlation, trigger
+from benchmarks.machine import described
+from storage.lake import Lake
+from storage.state.database import Database
+from storage.state.tables import alerts, attempts, deliveries
+
+HUB: Final = "acr-audit"
+TARGET_SECONDS: Final = 5.0
+STAGES: Final = ("stored", "judged", "handed over", "received")
+_SECRET: Final = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+_WAIT: Final = 60.0  # seconds, for whatever must happen sooner or later
+
+
+@dataclass(slots=True)
+class Received:
+    """When the first `alert.created` about each address came, in seconds since 1970, and about which alert."""
+
+    url: str = ""
+    at: dict[str, tuple[float, str]] = field(default_factory=dict)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def take(self, body: bytes, at: float) -> None:
+        document = json.loads(body)
+        if document["type"] == "alert.created":
+            address = next(one["value"] for one in document["data"]["entities"] if one["type"] == "ip")
+            with self.changed:
+                self.at.setdefault(address, (at, document["data"]["id"]))
+                self.changed.notify_all()
+
+    def wait_for(self, count: int) -> bool:
+        with self.changed:
+            return self.changed.wait_for(lambda: len(self.at) >= count, _WAIT)
+
+
+@contextmanager
+def receiving() -> Iterator[Received]:
+    """Take webhooks on loopback."""
+    received = Received()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            received.take(body, time.time())
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    received.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield received
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def process(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run `acrwatch` with these arguments; its words on stderr go into `folder`, named after the first of them."""
+    with (folder / f"{arguments[-1]}.log").open("w") as log:
+        command = [sys.executable, "-m", "acrwatch", *arguments]
+        started = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            yield started
+        finally:
+            started.send_signal(signal.SIGINT)
+            try:
+                started.wait(_WAIT)
+            finally:
+                started.kill()
+
+
+def write_config(folder: Path, connection_string: str, url: str) -> Path:
+    """Write the configuration of the service and return its path."""
+    ranges = "".join(f"[registries.{n}]\nallowed_ranges = {json.dumps(r)}\n" for n, r in allowed_ranges().items())
+    path = folder / "acrwatch.toml"
+    path.write_text(
+        f'[[sources]]\ntype = "eventhub"\nconnection_string = "{connection_string}"\neventhub = "{HUB}"\n'
+        f'commit_interval = "1s"\n'
+        f'[[destinations]]\nname = "siem"\ntype = "webhook"\nurl = "{url}"\nsecret = "{_SECRET}"\n{ranges}'
+    )
+    return path
+
+
+@dataclass(slots=True)
+class Sender:
+    """Sends the load at its pace. `sent` says when the message that completes each trigger was sent; 0 warms up."""
+
+    producer: EventHubProducerClient
+    load: Load
+    rate: float
+    sent: dict[int, float] = field(default_factory=dict)
+    records: int = 0
+    behind: float = 0.0
+
+    def send(self, size: int) -> None:
+        body, completed = self.load.body(size, datetime.now(UTC))
+        batch = self.producer.create_batch()
+        batch.add(EventData(body))
+        at = time.time()
+        self.producer.send_batch(batch)
+        self.records += size
+        if completed is not None:
+            self.sent[completed.number] = at
+
+    def warm_up(self) -> None:
+        """Send one trigger alone."""
+        self.load.put(trigger(0))
+        self.send(1)
+
+    def run(self, seconds: float, count: int, chance: random.Random) -> None:
+        """Send for so long; `count` triggers fall at random moments of that time."""
+        moments = sorted((chance.random() * seconds, number) for number in range(1, count + 1))
+        begin = time.monotonic()
+        due = 0.0
+        while due < seconds:
+            while moments and moments[0][0] <= due:
+                self.load.put(trigger(moments.pop(0)[1]))
+            size = self.load.size()
+            due += size / self.rate
+            late = time.monotonic() - begin - due
+            self.behind = max(self.behind, late)
+            if late < 0:
+                time.sleep(-late)
+            self.send(size)
+        while len(self.sent) <= count:  # what still waits for messages to go with
+            self.send(self.load.size())
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time a process has used, in user and system mode."""
+    words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def stages(folder: Path, sent: Mapping[int, float], received: Received) -> dict[int, list[float]]:
+    """Return the seconds of each stage of each trigger, in the order of STAGES."""
+    stored, judged, tried = _stored(folder), _judged(folder), _tried(folder)
+    found = {}
+    for number, at in sent.items():
+        arrival, alert = received.at[trigger(number).address]
+        moments = [at, stored[number], judged[alert], tried[alert], arrival]
+        found[number] = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    return found
+
+
+def _stored(folder: Path) -> dict[int, float]:
+    """Return when the commit became visible that holds the record which completes each trigger's match."""
+    lake = Lake(folder / "data" / "lake")
+    files = [str(lake.root / file.path) for file in lake.snapshot().files]
+    rows = duckdb.execute(
+        "SELECT correlation_id, source, sequence_number FROM read_parquet($1) WHERE correlation_id LIKE $2",
+        [files, correlation(0).replace("0", "%")],
+    ).fetchall()
+    commits = sorted((lake.root / "_delta_log").glob("*.json"))
+    reached: dict[str, list[tuple[int, float]]] = {}
+    for path in commits:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if (action := json.loads(line).get("txn")) is not None:
+                reached.setdefault(action["appId"], []).append((action["version"], path.stat().st_mtime))
+    return {
+        int(name.rpartition("-")[2]): next(at for last, at in reached[stream] if last >= number)
+        for name, stream, number in rows
+    }
+
+
+def _judged(folder: Path) -> dict[str, float]:
+    with _database(folder) as database, database.connect() as connection:
+        return {id_: at.timestamp() for id_, at in connection.execute(select(alerts.c.id, alerts.c.created_at))}
+
+
+def _tried(folder: Path) -> dict[str, float]:
+    query = select(deliveries.c.alert_id, attempts.c.at).join(attempts, attempts.c.delivery_id == deliveries.c.id)
+    with _database(folder) as database, database.connect() as connection:
+        rows = connection.execute(query.where(deliveries.c.type == "alert.created").order_by(attempts.c.id.desc()))
+        return {alert: at.timestamp() for alert, at in rows}
+
+
+@contextmanager
+def _database(folder: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{folder}/data/state.db")
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def quantiles(values: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return p50, p95, p99 and the largest."""
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return cuts[49], cuts[94], cuts[98], max(values)
+
+
+def main() -> None:
+    """Run the load, print the rows of docs/performance.md, and end with 1 where p99 is above the target."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    options.add_argument("--seconds", type=float, default=200)
+    options.add_argument("--rate", type=float, default=2_000, help="records per second")
+    options.add_argument("--alerts", type=int, default=400)
+    options.add_argument("--keep", type=Path, help="keep lake, state and logs in this new folder")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = given.keep or Path(name)
+        folder.mkdir(exist_ok=True)
+        _measure(folder.absolute(), given)
+
+
+def _measure(folder: Path, given: argparse.Namespace) -> None:
+    with receiving() as received, process("devhub", "--port", "0", folder=folder) as hub:
+        assert hub.stdout is not None
+        connection_string = hub.stdout.readline().strip()
+        config = write_config(folder, connection_string, received.url)
+        producer = EventHubProducerClient.from_connection_string(connection_string, eventhub_name=HUB)
+        with producer, process("--config", str(config), "run", folder=folder) as service:
+            sender = Sender(producer, Load(1), given.rate)
+            sender.warm_up()
+            if not received.wait_for(1):
+                raise SystemExit("the first webhook did not come")
+            began, used = time.monotonic(), {one.pid: cpu_seconds(one.pid) for one in (service, hub)}
+            sender.run(given.seconds, given.alerts, random.Random(2))
+            took = time.monotonic() - began
+            shares = {pid: (cpu_seconds(pid) - before) / took for pid, before in used.items()}
+            if not received.wait_for(given.alerts + 1):
+                raise SystemExit(f"{given.alerts + 1 - len(received.at)} webhooks did not come")
+            _describe(given, sender, took, shares[service.pid], shares[hub.pid])
+    del sender.sent[0]
+    report(stages(folder, sender.sent, received))
+
+
+def _describe(given: argparse.Namespace, sender: Sender, took: float, service: float, hub: float) -> None:
+    print(f"{described()}; {sender.records / took:,.0f} records/s for {took:.0f} s, {given.alerts} alerts")
+    print(f"CPU: acrwatch run {service:.2f} of a core, the development hub {hub:.2f}")
+    print(f"the sender was at most {max(sender.behind, 0):.2f} s behind its schedule")
+
+
+def report(found: Mapping[int, Sequence[float]]) -> None:
+    """Print rows of markdown; end the process with 1 where p99 is above the target."""
+    print("\n| seconds | p50 | p95 | p99 | max |\n|---|--:|--:|--:|--:|")
+    for place, stage in enumerate(STAGES):
+        _row(stage, [parts[place] for parts in found.values()])
+    for place, rule in enumerate(RULES):
+        _row(f"whole, {rule}", [sum(parts) for number, parts in found.items() if number % len(RULES) == place])
+    whole = [sum(parts) for parts in found.values()]
+    _row("**whole**", whole)
+    if quantiles(whole)[2] > TARGET_SECONDS:
+        raise SystemExit(f"p99 is above {TARGET_SECONDS:g} s")
+
+
+def _row(name: str, values: Sequence[float]) -> None:
+    print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in quantiles(values)) + " |")
+
+
+if __name__ == "__main__":
+    main()
