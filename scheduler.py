@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -47,8 +47,9 @@ from ingest.sources.discover import source_types
 from storage.lake import Lake
 from storage.lake.maintenance import Maintained, maintain
 from storage.lake.retention import first_kept
-from storage.state import forgetting, incidents, leases, runs
+from storage.state import forgetting, leases, runs
 from storage.state.database import Database
+from storage.state.job_reports import JobReports
 
 __part_of__ = "acrwatch"
 
@@ -175,6 +176,10 @@ class Parts:
                 return None
         return watch.look(now=self.clock.now())
 
+    def reports(self, jobs: Iterable[str]) -> JobReports:
+        """Return where this process reports what becomes of these jobs."""
+        return JobReports(self.database, self.clock, jobs)
+
     def deliver(self) -> Summary:
         """Send what is due."""
         return deliver_due(self.database, self.sinks, clock=self.clock, rng=self.rng)
@@ -224,8 +229,7 @@ class Service:
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": _INSTANCES},
         )
         self._scheduler.add_listener(self._raised, EVENT_JOB_ERROR)
-        # What an earlier process left open is taken for failing until a turn succeeds.
-        self._failing = {f"job/{name}" for name in _JOBS}
+        self._reports = parts.reports(_JOBS)
         self._turns = {name: threading.Lock() for name in _JOBS}
         self._began = dict.fromkeys(_JOBS, -math.inf)
 
@@ -285,32 +289,16 @@ class Service:
     @contextmanager
     def _reported(self, job: str) -> Iterator[None]:
         """Turn an error that we foresee into an incident, resolved by the next good turn."""
-        key = f"job/{job}"
         try:
-            yield
-            if key in self._failing:
-                with self._parts.database.begin() as connection:
-                    incidents.resolve(connection, key, now=self._parts.clock.now())
-                self._failing.discard(key)
+            with self._reports.turn(job):
+                yield
         except AcrWatchError as error:
-            self._failing.add(key)
             log.error("%s: %s", job, error)
-            self._record(key, f"{job}: {error.message}", error.remedy)
 
     def _raised(self, event: JobExecutionEvent) -> None:
         """Record what we did not foresee. APScheduler has caught and logged it, and goes on with the next turn."""
-        key = f"job/{event.job_id}"
-        self._failing.add(key)
-        message = f"{event.job_id}: unexpected error: {event.exception!r}"
-        self._record(key, message, "Report it, with the log; acrwatch tries again")
-
-    def _record(self, key: str, message: str, remedy: str) -> None:
-        try:
-            with self._parts.database.begin() as connection:
-                now = self._parts.clock.now()
-                incidents.open(connection, key, kind="job_failed", message=message, remedy=remedy, now=now)
-        except AcrWatchError as error:
-            log.error("cannot record the incident: %s", error)
+        message = f"unexpected error: {event.exception!r}"
+        self._reports.failed(event.job_id, message, "Report it, with the log; acrwatch tries again")
 
     def _detect(self, engine: Engine) -> None:
         for passed in engine.passes():
