@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from acrwatch.core.errors import ConflictError
-from storage.lake import Lake, handle, replay
+from storage.lake import Lake, LakeFile, handle, replay
 from storage.lake.compaction import TARGET_BYTES, compact
 from storage.lake.draft import Draft
 from storage.lake.entries import entry_path, entry_versions
@@ -54,7 +54,7 @@ def test_the_ids_of_a_date_are_not_read_again_after_a_compaction_by_others(
     compact(other, noon.date(), TARGET_BYTES)
     rows_read: list[int] = []
 
-    def count(root: Path, files: list[replay.LakeFile]) -> object:
+    def count(root: Path, files: list[LakeFile]) -> object:
         rows_read.append(sum(file.rows for file in files))
         return read_ids(root, files)
 
@@ -128,9 +128,10 @@ def test_positions_of_streams_beyond_memory_are_looked_up(
     monkeypatch.setattr(replay, "_MAX_STREAMS", 2)
     for _ in range(2):
         for number in range(6):
-            lake.commit(make_events([number], stream=f"file:{number}"), {f"file:{number}": number})
+            lake.commit(make_events([number], stream=f"file:{number}"), {f"file:{number}": number, "hub": 9})
 
     assert entry_versions(lake.root)[-1] == 6
+    assert len(lake._log._positions) <= 4
 
 
 @pytest.mark.parametrize("writers", [1, 2])
