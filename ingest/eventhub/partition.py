@@ -43,7 +43,7 @@ class Partition:
     target: int | None = None  # last message of the hub that must be handed out to be caught up; None: not looked yet
     stopped: bool = False
     down_since: float | None = None
-    reported: bool = False
+    reported: bool | None = None  # as down, and not yet as up; None: perhaps, by an owner before us that died
     gaps: list[Gap] = field(default_factory=list)
 
     def resume(self, stored: Stored) -> None:

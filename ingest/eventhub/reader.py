@@ -175,7 +175,7 @@ class Reader:
         for id_ in self._supervisors.keys() - owned:
             lost = self._supervisors.pop(id_)
             lost.halt()
-            self._reports.up(lost.one)  # its new owner says so if it is still down
+            self._reports.left(lost.one)
         for id_ in () if halt.is_set() else sorted(owned - self._supervisors.keys()):
             supervisor = Supervisor(Partition(id_, "", self._start), around)
             self._tasks[id_] = group.create_task(

@@ -53,7 +53,12 @@ class Reports:
             )
 
     def up(self, one: Partition) -> None:
-        """It can be read again."""
-        if one.reported:
+        """It is read, whoever said that it could not be: an owner before us may have died without taking it back."""
+        if one.reported is not False:
             one.reported = False
             self._notices.resolve(f"source_down/{self._hub}/{one.id}")
+
+    def left(self, one: Partition) -> None:
+        """Another process owns it now, and says so if it is still down. What that one has said is not ours to undo."""
+        if one.reported:
+            self.up(one)
