@@ -48,6 +48,15 @@ class _Life:
     began: float
     resumed: threading.Timer | None = None
 
+    def end(self) -> None:
+        """Kill it, if it is alive still, and leave nothing of it behind."""
+        self.process.kill()
+        self.process.wait()
+        if self.resumed is not None:
+            self.resumed.cancel()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
 
 @dataclass
 class Fleet:
@@ -79,8 +88,7 @@ class Fleet:
         with self._lock:
             life = self._lives[name]
             if life.process.poll() is None:
-                life.process.kill()
-                life.process.wait()
+                life.end()
                 self.kills[name] += 1
                 self.ages.append(time.monotonic() - life.began)
                 self._start(name)
@@ -125,16 +133,15 @@ class Fleet:
         if self._supervisor.is_alive():
             self._supervisor.join()
         for life in self._lives.values():
-            life.process.kill()
-            life.process.wait()
+            life.end()
 
     def _ended(self, life: _Life) -> bool:
         try:
             return life.process.wait(_END) == 0
         except subprocess.TimeoutExpired:
-            life.process.kill()
-            life.process.wait()
             return False
+        finally:
+            life.end()
 
     def _start(self, name: str) -> None:
         log = self.log(name)
@@ -168,4 +175,5 @@ class Fleet:
             self.exits.append(Exit(name, life.process.returncode, now, said))
         elif now >= self._due[name]:
             del self._due[name]
+            life.end()
             self._start(name)
