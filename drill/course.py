@@ -17,7 +17,7 @@ from drill.fleet import MEMBERS, Exit, Fleet
 from drill.hub import HUB, RemoteHub, send_all
 from drill.load import Load, make_load
 from drill.ordeal import Ordeal, wait_for
-from drill.outcome import behind, files_on_disk, lines, outcome, rows
+from drill.outcome import behind, left_lying, lines, outcome, rows
 from drill.plan import make_plan
 from drill.postgres import Server
 from drill.receiver import SECRET, Receiver
@@ -65,7 +65,6 @@ class Result:
     exits: Sequence[Exit]
     repeated: int
     answers: Counter[str]
-    strays: tuple[int, int]
     seconds: float
     drained: float
     versions: int
@@ -103,7 +102,6 @@ def drill(wish: Wish, folder: Path, *, tell: Callable[[str], None]) -> Result:
             _same(scene.ordeal.receiver),
             _verified(scene.config),
         ]
-        strays = files_on_disk(scene.lake)
         checks.append(_swept(scene.lake))
         ordeal = scene.ordeal
         return Result(
@@ -116,7 +114,6 @@ def drill(wish: Wish, folder: Path, *, tell: Callable[[str], None]) -> Result:
             exits=ordeal.fleet.exits,
             repeated=ordeal.receiver.repeated(),
             answers=ordeal.receiver.answers,
-            strays=strays,
             seconds=time.monotonic() - began,
             drained=took,
             versions=scene.lake.snapshot().version,
@@ -230,9 +227,11 @@ def _verified(config: Path) -> Check:
 
 def _swept(lake: Lake) -> Check:
     """What interrupted work left goes with the next sweep once it is old enough, and no row with it."""
-    before, left = rows(lake), files_on_disk(lake)
-    swept = sweep(lake, now=SystemClock().now() + _MUCH_LATER)
-    remaining = files_on_disk(lake)
-    breaches = () if rows(lake) == before else ("the sweep changed what is stored",)
-    figures = f"{left[0]} files of {left[1]:,} bytes lay about, a sweep takes {swept}, {remaining[0]} stay for readers"
-    return Check("nothing is left lying for good", figures, breaches)
+    later = SystemClock().now() + _MUCH_LATER
+    before, left = rows(lake), left_lying(lake, now=later)
+    swept = sweep(lake, now=later)
+    remaining, _ = left_lying(lake, now=later)
+    breaches = [f"{remaining} files stay that no version names"] if remaining else []
+    breaches += [] if rows(lake) == before else ["the sweep changed what is stored"]
+    figures = f"{left[0]} files of {left[1]:,} bytes that no version names; a sweep takes {swept}"
+    return Check("nothing is left lying for good", figures, tuple(breaches))

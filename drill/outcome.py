@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from detections.blindness import METADATA as BLINDNESS
 from detections.failure import SLUG as FAILED
 from storage.lake import Lake
+from storage.lake.sweeping import sweepable
 from storage.query import Reader
 from storage.state import alerts, incidents, outbox, rejects, runs
 from storage.state.alerts import Alert
@@ -92,12 +93,14 @@ def behind(lake: Lake, database: Database, ends: dict[str, int], slugs: set[str]
     return f"open incidents: {', '.join(wrong)}" if wrong else ""
 
 
-def files_on_disk(lake: Lake) -> tuple[int, int]:
-    """Return how many files no version names, and their bytes: what interrupted commits and compactions left."""
-    named = {file.path for file in lake.snapshot().files}
-    strays = [path for path in lake.root.glob("event_date=*/*") if path.relative_to(lake.root).as_posix() not in named]
-    strays += lake.root.glob("_delta_log/*#*")
-    return len(strays), sum(path.stat().st_size for path in strays)
+def left_lying(lake: Lake, *, now: datetime) -> tuple[int, int]:
+    """Return how many files no version names, and their bytes: what interrupted commits and compactions left.
+
+    `now` is late enough for a sweep to find all of them old. Files that a compaction replaced are named until a later
+    checkpoint, for readers that are still at them, and do not count.
+    """
+    found = sweepable(lake, now=now)
+    return len(found), sum(path.stat().st_size for path in found)
 
 
 def lines(path: Path) -> Counter[str]:

@@ -27,7 +27,6 @@ def as_rows(result: Result) -> str:
         f"{result.load.late:,} of them late, {result.load.repeated:,} messages sent again",
         "commits": f"{result.versions:,} versions of the table",
         "deliveries repeated": f"{result.repeated:,}",
-        "left by interrupted work": f"{result.strays[0]:,} files, {result.strays[1]:,} bytes",
         "caught up after the last fault": f"{result.drained:.0f} s",
         "in all": f"{result.seconds:.0f} s",
     }
