@@ -50,6 +50,7 @@ from storage.lake.retention import first_kept
 from storage.state import forgetting, leases, runs
 from storage.state.database import Database
 from storage.state.job_reports import JobReports
+from storage.state.purging import purge
 
 __part_of__ = "acrwatch"
 
@@ -58,6 +59,7 @@ log = logging.getLogger(__name__)
 DELIVER_EVERY: Final = timedelta(seconds=5)
 MAINTAIN_EVERY: Final = timedelta(minutes=1)
 WATCH_EVERY: Final = timedelta(minutes=5)
+PURGE_EVERY: Final = timedelta(hours=1)  # with maintenance; it looks through all that is kept
 
 _JOBS: Final = ("detect", "deliver", "maintain", "watch")
 # Of each job one runs, one waits because it was woken meanwhile, and one may have ended but not be counted off yet:
@@ -83,6 +85,7 @@ class Parts:
         self.config = config
         self.clock = clock
         self.rng = rng
+        self._purged: datetime | None = None
         self.owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{rng.getrandbits(32):08x}"
 
     def __enter__(self) -> Self:
@@ -196,12 +199,21 @@ class Parts:
                 leases.release(connection, "maintenance", self.owner)
 
     def _maintain(self, lake: Lake) -> Maintained:
-        now, retention = self.clock.now(), self.config.store.retention
-        done = maintain(lake, now=now, retention=retention, hints=self.hints())
+        now, store = self.clock.now(), self.config.store
+        retention = store.retention
+        done = maintain(lake, now=now, retention=retention, hints=self.hints(), closed_after=store.closed_after)
         if retention is not None and done.retired.dates:
             with self.database.begin() as connection:
                 forgetting.forget_network_days(connection, before=first_kept(retention, now))
+        if self._purged is None or now - self._purged >= PURGE_EVERY:
+            self._purge(now)
         return done
+
+    def _purge(self, now: datetime) -> None:
+        gone = purge(self.database, now=now, keep=self.config.store.state_retention)
+        self._purged = now
+        if gone.deliveries or gone.runs:
+            log.info("forgot %d finished deliveries and %d runs", gone.deliveries, gone.runs)
 
     def hints(self) -> list[int]:
         """Return the versions of the lake that the detections' cursors point to."""

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from acrwatch.core.layers import Tree, overlay, read_file
 from acrwatch.core.section import Entry, SectionReader
-from acrwatch.core.setting import REQUIRED, IpNetwork, Setting, duration, networks, text, texts
+from acrwatch.core.setting import REQUIRED, IpNetwork, Setting, at_least_a_day, duration, networks, text, texts
 
 DEFAULT_FILE: Final = "acrwatch.toml"
 
@@ -28,7 +28,19 @@ STORE: Final = (
         "retention",
         duration,
         None,
-        "Events older than this on arrival are refused, and counted. Without it, everything is kept.",
+        "Events older than this on arrival are refused, and counted; stored dates go whole. Without it, all is kept.",
+    ),
+    Setting(
+        "closed_after",
+        duration,
+        timedelta(hours=36),
+        "A date that ended this long ago, and got nothing new since, is put in order for look-ups.",
+    ),
+    Setting(
+        "state_retention",
+        at_least_a_day,
+        timedelta(days=30),
+        "How long runs and finished deliveries are remembered, at least 1d. What was not delivered is never forgotten.",
     ),
 )
 DETECTIONS: Final = (
@@ -59,6 +71,8 @@ class StoreConfig:
     path: str
     database: str
     retention: timedelta | None
+    closed_after: timedelta
+    state_retention: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,8 @@ class SectionReader:
         return self._absolute(value)
 
     def _absolute(self, value: object) -> object:
+        if isinstance(value, tuple):
+            return tuple(self._absolute(item) for item in value)
         return (self._base / value).resolve() if isinstance(value, Path) else value
 
     def _unknown_keys(

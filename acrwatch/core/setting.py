@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -88,6 +89,14 @@ def duration(value: object) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
+def at_least_a_day(value: object) -> timedelta:
+    """A time span of 24 hours or more."""
+    span = duration(value)
+    if span < timedelta(days=1):
+        raise ValueError("expected a time span of at least 24h")
+    return span
+
+
 def moment(value: object) -> datetime:
     """An ISO 8601 time with a zone, or a TOML date-time; returned in UTC."""
     try:
@@ -105,6 +114,11 @@ def texts(value: object) -> tuple[str, ...]:
     if not isinstance(items, list | tuple):
         raise ValueError("expected a list of texts")
     return tuple(text(item.strip() if isinstance(item, str) else item) for item in items)
+
+
+def paths(value: object) -> tuple[Path, ...]:
+    """A list of files or folders; from the environment, comma separated."""
+    return tuple(map(Path, texts(value)))
 
 
 def networks(value: object) -> tuple[IpNetwork, ...]:
