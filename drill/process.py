@@ -19,6 +19,7 @@ import acrwatch.delivery.worker
 import ingest.eventhub.reader
 import scheduler
 import storage.lake.holding
+import storage.lake.replay
 import storage.lake.sweeping
 import storage.state.outbox
 from acrwatch.cli import run
@@ -46,6 +47,7 @@ def hurry() -> None:
     _shorten(acrwatch.delivery.worker, LEASE=timedelta(seconds=8), _LEASE_RESERVE=timedelta(seconds=3))
     _shorten(storage.state.outbox, UPDATE_INTERVAL=timedelta(seconds=2))
     _shorten(storage.lake.holding, MIN_AGE=timedelta(seconds=60))
+    _shorten(storage.lake.replay, _TRUSTED=20)
     _shorten(storage.lake.sweeping, _ORPHAN_AGE=timedelta(seconds=20))
     timing = functools.partial(
         ingest.eventhub.reader.Timing,
