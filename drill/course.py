@@ -36,6 +36,12 @@ DRAIN_SECONDS: Final = 240.0
 _AFTER_OUTAGE: Final = 5.0
 # Whatever was left lying is older than any mercy by then.
 _MUCH_LATER: Final = timedelta(days=2)
+# What maintenance logs when it has done something.
+_UPKEEP: Final = {
+    "compactions": 'message": "compacted ',
+    "orderings": "in order for look-ups",
+    "sweeps": "that no commit names",
+}
 WEBHOOK: Final = "siem"
 FILE: Final = "archive"
 
@@ -68,6 +74,7 @@ class Result:
     seconds: float
     drained: float
     versions: int
+    upkeep: Counter[str]
     checks: Sequence[Check]
 
     @property
@@ -117,6 +124,7 @@ def drill(wish: Wish, folder: Path, *, tell: Callable[[str], None]) -> Result:
             seconds=time.monotonic() - began,
             drained=took,
             versions=scene.lake.snapshot().version,
+            upkeep=Counter({name: ordeal.fleet.said(words) for name, words in _UPKEEP.items()}),
             checks=checks,
         )
 
@@ -159,7 +167,7 @@ def _scene(wish: Wish, folder: Path, load: Load) -> Iterator[_Scene]:
 
 def _settings(hub: RemoteHub, url: str, receiver: Receiver, load: Load) -> str:
     return (
-        f'[store]\npath = "lake"\ndatabase = "{url}"\n'
+        f'[store]\npath = "lake"\ndatabase = "{url}"\nclosed_after = "5s"\n'
         f'[[sources]]\ntype = "eventhub"\nconnection_string = "{hub.connection_string}"\neventhub = "{HUB}"\n'
         'commit_interval = "300ms"\n[detections]\nevery = "1s"\n'
         f'[[destinations]]\nname = "{WEBHOOK}"\ntype = "webhook"\nurl = "{receiver.url}"\nsecret = "{SECRET}"\n'

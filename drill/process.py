@@ -1,7 +1,8 @@
 """What runs in each process of the drill: the command line itself, with production's waits made short.
 
 Five minutes of lease, a minute between two rounds of maintenance, hours between two attempts would hide most of what a
-kill can do within a drill's ten minutes. Nothing but lengths of time is changed.
+kill can do within a drill's ten minutes. Nothing but lengths of time is changed, and the least size of a date that is
+put in order.
 
     python -m drill.process --config FILE COMMAND...
 """
@@ -18,12 +19,12 @@ import acrwatch.delivery.sinks.webhook
 import acrwatch.delivery.worker
 import ingest.eventhub.reader
 import scheduler
+import storage.lake.clustering
 import storage.lake.holding
 import storage.lake.replay
 import storage.lake.sweeping
 import storage.state.outbox
 from acrwatch.cli import run
-from storage.lake.maintenance import maintain
 
 
 def _shorten(module: Any, **lengths: object) -> None:
@@ -40,12 +41,12 @@ def hurry() -> None:
         MAINTAIN_EVERY=timedelta(seconds=1),
         WATCH_EVERY=timedelta(seconds=2),
         _MAINTENANCE_LEASE=timedelta(seconds=5),
-        maintain=functools.partial(maintain, closed_after=timedelta(seconds=5)),
     )
     _shorten(acrwatch.delivery.schedule, SCHEDULE=tuple(timedelta(seconds=min(n, 3)) for n in range(1000)))
     _shorten(acrwatch.delivery.sinks.webhook, CONNECT_SECONDS=1.0, TOTAL_SECONDS=2.0)
     _shorten(acrwatch.delivery.worker, LEASE=timedelta(seconds=8), _LEASE_RESERVE=timedelta(seconds=3))
     _shorten(storage.state.outbox, UPDATE_INTERVAL=timedelta(seconds=2))
+    _shorten(storage.lake.clustering, WORTH_ROWS=64)
     _shorten(storage.lake.holding, MIN_AGE=timedelta(seconds=60))
     _shorten(storage.lake.replay, _TRUSTED=20)
     _shorten(storage.lake.sweeping, _ORPHAN_AGE=timedelta(seconds=20))

@@ -26,6 +26,7 @@ def as_rows(result: Result) -> str:
         "load": f"{len(result.load.messages):,} messages, {len(result.load.records):,} records, "
         f"{result.load.late:,} of them late, {result.load.repeated:,} messages sent again",
         "commits": f"{result.versions:,} versions of the table",
+        "maintenance, at least": _counted(result.upkeep),
         "deliveries repeated": f"{result.repeated:,}",
         "caught up after the last fault": f"{result.drained:.0f} s",
         "in all": f"{result.seconds:.0f} s",

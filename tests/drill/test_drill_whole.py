@@ -10,6 +10,7 @@ from drill.report import as_rows, in_words
 from tests.postgres import BACKENDS
 
 
+@pytest.mark.timeout(300)  # ten seconds on a quiet machine; six processes compete on a busy one
 @pytest.mark.skipif("postgresql" not in BACKENDS, reason="PostgreSQL's programs are not installed")
 def test_a_short_drill_keeps_every_promise(tmp_path: Path) -> None:
     wish = Wish(
