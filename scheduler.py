@@ -149,8 +149,8 @@ class Parts:
             )
         return found
 
-    def engine(self) -> Engine:
-        """Return the engine over all shipped detections."""
+    def engine(self, on_alerts: Callable[[], object] = lambda: None) -> Engine:
+        """Return the engine over all shipped detections; `on_alerts` is called whenever a run changed alerts."""
         registries = {
             name: RegistryContext(registry.allowed_ranges, registry.admin_usernames)
             for name, registry in self.config.registries.items()
@@ -163,6 +163,7 @@ class Parts:
             self.clock,
             lateness=self.config.detections.lateness,
             publishing=self._publishing(),
+            on_alerts=on_alerts,
         )
 
     def watch(self) -> Watch:
@@ -249,7 +250,8 @@ class Service:
         """Start reading, judging, delivering. Raises AcrWatchError for what a person must mend before anything runs."""
         parts = self._parts
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-        engine, lake, watch = parts.engine(), parts.lake(), parts.watch()
+        engine = parts.engine(lambda: self.wake("deliver"))
+        lake, watch = parts.lake(), parts.watch()
         pipelines = parts.pipelines(lambda: self.wake("detect"))
         self._add("detect", parts.config.detections.every, lambda: self._detect(engine))
         self._add("deliver", DELIVER_EVERY, self._deliver)
@@ -318,8 +320,6 @@ class Service:
                 log.info(
                     "judged %d events: %d alerts created, %d changed", passed.new_events, passed.created, passed.updated
                 )
-            if passed.created or passed.updated:
-                self.wake("deliver")
             if self._stopping.is_set():
                 break
 
