@@ -7,6 +7,7 @@ from datetime import datetime
 from acrwatch.core.model import Message
 from ingest.eventhub.address import Start
 from ingest.eventhub.hub import Arrived, Look
+from ingest.eventhub.lag import Lag
 from ingest.eventhub.positions import NOTHING_YET, Stored
 
 BEGINNING = "-1"  # the client's word for the start of a partition
@@ -45,6 +46,8 @@ class Partition:
     down_since: float | None = None
     reported: bool | None = None  # as down, and not yet as up; None: perhaps, by an owner before us that died
     gaps: list[Gap] = field(default_factory=list)
+    lag: Lag = field(default_factory=Lag)
+    lag_reported: bool | None = None  # as `reported`
 
     def resume(self, stored: Stored) -> None:
         """Begin from what is stored."""
@@ -94,6 +97,11 @@ class Partition:
     def caught_up(self) -> bool:
         """Return whether everything due at the last look is in the buffer or past it."""
         return self.stopped or (self.target is not None and self.buffered >= self.target)
+
+    def wait(self, look: Look, now: float) -> float:
+        """Return for how many seconds messages have waited as of this look; `now` is monotonic."""
+        last = NOTHING_YET if self.target == NOTHING_YET else look.last
+        return self.lag.note(NOTHING_YET if self.received is None else self.received, last, now)
 
     def aim(self, look: Look) -> None:
         """Set the target from a look."""

@@ -4,11 +4,17 @@ from typing import Final
 
 from acrwatch.core.errors import AcrWatchError
 from ingest.eventhub.hub import Look
-from ingest.eventhub.partition import Partition
+from ingest.eventhub.partition import Gap, Partition
 from ingest.notices import Notices
 
 RESET: Final = "Run acrwatch ingest reset to read it from its beginning"
 BACKFILL: Final = "Backfill that time from the storage archive or Log Analytics; raise the hub's retention"
+
+
+def _messages(gap: Gap) -> str:
+    if gap.size == 1:
+        return f"message {gap.first}"
+    return f"{gap.size} messages ({gap.first} to {gap.last})"
 
 
 class Reports:
@@ -33,16 +39,30 @@ class Reports:
         self._notices.resolve(f"sequence_went_back/{self._hub}/{one.id}")
 
     def gaps(self, one: Partition) -> None:
-        """Report, once, the gaps that the partition has met. They stay open: nobody can close them but a person."""
+        """Report, once, the gaps that the partition has met. They end by a person's word, or by age."""
         while one.gaps:
             gap = one.gaps.pop(0)
             self._notices.open(
                 f"gap/{one.stream}/{gap.first}",
                 kind="gap",
-                message=f"{gap.size} messages of {one.stream} ({gap.first} to {gap.last}) were gone before they were "
-                "read",
+                message=f"{_messages(gap)} of {one.stream} gone before being read",
                 remedy=BACKFILL,
             )
+
+    def lag(self, one: Partition, waited: float) -> None:
+        """Report messages that have waited in the hub for too long (seconds), and that they do no more."""
+        if one.lag.late:
+            one.lag_reported = True
+            self._notices.open(
+                f"hub_lag/{one.stream}",
+                kind="hub_lag",
+                message=f"messages of partition {one.id} of {self._hub} have been waiting in the hub for "
+                f"{waited / 60:.0f} min and are not read yet",
+                remedy="Look at the load of the machine and its disk; it catches up by itself once it can",
+            )
+        elif one.lag_reported is not False:
+            one.lag_reported = False
+            self._notices.resolve(f"hub_lag/{one.stream}")
 
     def down(self, one: Partition, error: AcrWatchError) -> None:
         """This partition cannot be read, while others can."""
@@ -59,6 +79,8 @@ class Reports:
             self._notices.resolve(f"source_down/{self._hub}/{one.id}")
 
     def left(self, one: Partition) -> None:
-        """Another process owns it now, and says so if it is still down. What that one has said is not ours to undo."""
+        """Another process owns it now, and says what is wrong with it. What that one has said is not ours to undo."""
         if one.reported:
             self.up(one)
+        if one.lag_reported:
+            self._notices.resolve(f"hub_lag/{one.stream}")

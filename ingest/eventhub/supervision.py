@@ -144,6 +144,7 @@ class Supervisor:
                 one.received = min(begun, look.last)  # greater only if the hub was made anew: then from its beginning
             one.judge(look)
             reports.gaps(one)
+            reports.lag(one, one.wait(look, time.monotonic()))
         self._around.buffer.wake()
         return not one.stopped
 
@@ -166,7 +167,9 @@ class Supervisor:
                 await asyncio.wait({link}, timeout=self._timing.look)
                 if link.done():
                     link.result()
-                one.aim(await hub.look(one.id))
+                look = await hub.look(one.id)
+                one.aim(look)
+                self._around.reports.lag(one, one.wait(look, time.monotonic()))
                 if one.caught_up() or self._around.buffer.full():
                     behind = None
                 elif behind == one.buffered:
