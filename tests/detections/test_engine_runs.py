@@ -99,7 +99,9 @@ def test_a_detection_that_recovers_goes_on_from_its_own_cursor(
     assert failure_notices == ["alert.created", "alert.updated", "alert.closed"]
 
 
-def test_a_failure_is_over_with_the_next_pass_even_if_it_brings_no_new_events(admin_bench: Any, happening: Make) -> None:
+def test_a_failure_is_over_with_the_next_good_pass_though_it_brings_nothing_new(
+    admin_bench: Any, happening: Make
+) -> None:
     bench = admin_bench
     bench.judge(_login(happening, 1))
     (detection,) = bench.detections.values()
