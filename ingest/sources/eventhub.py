@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 TYPE: Final = "eventhub"
 
-# Two commits' worth at the largest message Event Hubs takes (1 MB): what memory the source may hold.
+# A commit's worth: what memory the source may hold beside what is being stored and what is decoded ahead.
 BUFFER_MESSAGES: Final = 20_000
-BUFFER_BYTES: Final = 64 * 1024 * 1024
+BUFFER_BYTES: Final = 32 * 1024 * 1024
 
 
 def _optional(parse: Any) -> Any:
