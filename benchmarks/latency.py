@@ -1,11 +1,12 @@
 """From the sending of an event to the webhook about it, under load, over the whole service in processes of their own.
 
-    python -m benchmarks.latency [--seconds N] [--rate N] [--alerts N] [--keep FOLDER]
+    python -m benchmarks.latency [--seconds N] [--rate N] [--alerts N] [--history DAYS] [--keep FOLDER]
 
 `acrwatch devhub`, `acrwatch run` (everything as by default, but `commit_interval = "1s"`), and this process, which
 sends records through the Azure client and receives the webhooks. Each alert has a match of its own: a login as admin, a
 pull from outside the allowed ranges, or twenty deletes in twenty messages. Its latency is from the moment before the
-message that completes the match is sent to the moment at which its `alert.created` has been received.
+message that completes the match is sent to the moment at which its `alert.created` has been received. Before all that
+the service stores and judges some days of ordinary records, so that `anomalous-source-ip` has a past to look into.
 """
 
 import argparse
@@ -32,7 +33,7 @@ import duckdb
 from azure.eventhub import EventData, EventHubProducerClient
 from sqlalchemy import select
 
-from benchmarks.latency_load import RULES, Load, allowed_ranges, correlation, trigger
+from benchmarks.latency_load import RULES, Load, allowed_ranges, correlation, history, trigger
 from benchmarks.machine import described
 from storage.lake import Lake
 from storage.state.database import Database
@@ -47,18 +48,20 @@ _WAIT: Final = 60.0  # seconds, for whatever must happen sooner or later
 
 @dataclass(slots=True)
 class Received:
-    """When the first `alert.created` about each address came, in seconds since 1970, and about which alert."""
+    """When the first `alert.created` by each rule about each trigger's address came, in seconds since 1970, and about
+    which alert."""
 
     url: str = ""
-    at: dict[str, tuple[float, str]] = field(default_factory=dict)
+    at: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def take(self, body: bytes, at: float) -> None:
         document = json.loads(body)
-        if document["type"] == "alert.created":
-            address = next(one["value"] for one in document["data"]["entities"] if one["type"] == "ip")
+        data = document["data"]
+        if document["type"] == "alert.created" and data["rule"] in RULES:
+            address = next(one["value"] for one in data["entities"] if one["type"] == "ip")
             with self.changed:
-                self.at.setdefault(address, (at, document["data"]["id"]))
+                self.at.setdefault((data["rule"], address), (at, data["id"]))
                 self.changed.notify_all()
 
     def wait_for(self, count: int) -> bool:
@@ -134,18 +137,25 @@ class Sender:
 
     def send(self, size: int) -> None:
         body, completed = self.load.body(size, datetime.now(UTC))
-        batch = self.producer.create_batch()
-        batch.add(EventData(body))
-        at = time.time()
-        self.producer.send_batch(batch)
+        at = self._send(body)
         self.records += size
         if completed is not None:
             self.sent[completed.number] = at
 
-    def warm_up(self) -> None:
-        """Send one trigger alone."""
+    def _send(self, body: bytes) -> float:
+        batch = self.producer.create_batch()
+        batch.add(EventData(body))
+        at = time.time()
+        self.producer.send_batch(batch)
+        return at
+
+    def warm_up(self, past: Iterator[bytes]) -> None:
+        """Send history, and behind it one trigger alone."""
+        for body in past:
+            self._send(body)
         self.load.put(trigger(0))
         self.send(1)
+        self.records = 0
 
     def run(self, seconds: float, count: int, chance: random.Random) -> None:
         """Send for so long; `count` triggers fall at random moments of that time."""
@@ -177,7 +187,8 @@ def stages(folder: Path, sent: Mapping[int, float], received: Received) -> dict[
     stored, judged, tried = _stored(folder), _judged(folder), _tried(folder)
     found = {}
     for number, at in sent.items():
-        arrival, alert = received.at[trigger(number).address]
+        one = trigger(number)
+        arrival, alert = received.at[one.rule, one.address]
         moments = [at, stored[number], judged[alert], tried[alert], arrival]
         found[number] = [later - earlier for earlier, later in itertools.pairwise(moments)]
     return found
@@ -236,6 +247,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=200)
     options.add_argument("--rate", type=float, default=2_000, help="records per second")
     options.add_argument("--alerts", type=int, default=400)
+    options.add_argument("--history", type=int, default=16, help="days; identities are judged by their own from 14 on")
     options.add_argument("--keep", type=Path, help="keep lake, state and logs in this new folder")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -251,8 +263,9 @@ def _measure(folder: Path, given: argparse.Namespace) -> None:
         config = write_config(folder, connection_string, received.url)
         producer = EventHubProducerClient.from_connection_string(connection_string, eventhub_name=HUB)
         with producer, process("--config", str(config), "run", folder=folder) as service:
-            sender = Sender(producer, Load(1), given.rate)
-            sender.warm_up()
+            midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            sender = Sender(producer, Load(1, midnight), given.rate)
+            sender.warm_up(history(given.history, midnight))
             if not received.wait_for(1):
                 raise SystemExit("the first webhook did not come")
             began, used = time.monotonic(), {one.pid: cpu_seconds(one.pid) for one in (service, hub)}

@@ -1,4 +1,4 @@
-"""Traffic for `benchmarks.latency`: ordinary records as they are sent, and records that complete a match among them."""
+"""Traffic for `benchmarks.latency`: days of history, ordinary records, and records that complete a match among them."""
 
 import itertools
 import random
@@ -10,24 +10,32 @@ from typing import Any, Final
 
 import msgspec
 
-from acrwatch.simulate import Scenario, simulate
+from acrwatch.simulate import Scenario, encode_messages, simulate
 from acrwatch.simulate.wire import time_text
 
 REGISTRIES: Final = ("contoso", "fabrikam")
 RULES: Final = ("admin-user-login", "pull-outside-allowed-ranges", "mass-delete")
 # What the mass-delete rule wants, each delete in a message of its own.
 DELETES: Final = 20
-# Different ordinary records; sent again and again, each time with a time of its own, and so as new events.
-_TEMPLATES: Final = 20_000
-_DAY: Final = datetime(2026, 11, 3, tzinfo=UTC)
+# Of the history. The last day's records are sent again and again, each time with a time of its own, and so as new ones.
+EVENTS_PER_DAY: Final = 5_000
+_DAY: Final = timedelta(days=1)
+# How many records of history go into one message.
+_OF_HISTORY: Final = 200
 # Records to a message: as `acrwatch.simulate` mixes them.
 _SIZES: Final = (1, 1, 2, 3, 5, 8, 13, 30, 80, 250)
 _TIME: Final = b"%TIME%"
+_EPOCH: Final = datetime(2026, 11, 3, tzinfo=UTC)
 
 
 def allowed_ranges() -> dict[str, list[str]]:
     """Return what `[registries.NAME] allowed_ranges` must say, so that only triggers fall outside."""
-    return _scenario().allowed_ranges()
+    return Scenario(start=_EPOCH, end=_EPOCH + _DAY, registries=REGISTRIES).allowed_ranges()
+
+
+def history(days: int, until: datetime) -> Iterator[bytes]:
+    """Yield messages with the ordinary records of these days, oldest first."""
+    return encode_messages((item.record for item in simulate(_scenario(days, until))), per_message=_OF_HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +71,10 @@ def correlation(number: int) -> str:
 class Load:
     """Messages of 1 to 250 records, ordinary ones and those of triggers, in the order they are to be sent."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, until: datetime) -> None:
+        """Ordinary records are like those of the day before `until`."""
         self._chance = random.Random(seed)
-        self._ordinary = _ordinary_records()
+        self._ordinary = _ordinary_records(until)
         self._waiting: deque[tuple[bytes, Trigger | None]] = deque()
 
     def put(self, one: Trigger) -> None:
@@ -88,15 +97,15 @@ class Load:
         return b'{"records":[' + b",".join(stamped) + b"]}", completed
 
 
-def _ordinary_records() -> Iterator[bytes]:
+def _ordinary_records(until: datetime) -> Iterator[bytes]:
     """Yield records as benign callers make them, deletes left out (a day of them in seconds is a mass delete)."""
-    found = [item.record for item in itertools.islice(simulate(_scenario()), _TEMPLATES)]
+    found = (item.record for item in simulate(_scenario(1, until)))
     kept = [record for record in found if record["operationName"] in ("Login", "Pull", "Push")]
     return itertools.cycle([msgspec.json.encode({**record, "time": _TIME.decode()}) for record in kept])
 
 
-def _scenario() -> Scenario:
-    return Scenario(start=_DAY, end=_DAY + timedelta(days=1), events_per_day=_TEMPLATES, registries=REGISTRIES)
+def _scenario(days: int, until: datetime) -> Scenario:
+    return Scenario(start=until - days * _DAY, end=until, events_per_day=EVENTS_PER_DAY, registries=REGISTRIES)
 
 
 def _record(operation: str, registry: str, identity: str, address: str, *, tag: str = "<nil>") -> dict[str, Any]:
