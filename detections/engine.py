@@ -6,7 +6,7 @@ running once. A detection that raises leaves nothing behind but the record of it
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -49,7 +49,9 @@ class Passed:
 class Engine:
     """Runs detections over a lake and keeps their alerts in a database.
 
-    One engine per thread. Several engines over the same stores are safe; the losers of a race change nothing.
+    `on_alerts` is called whenever a run's alerts are committed, so that they go out while other detections still judge;
+    it must return at once. One engine per thread. Several engines over the same stores are safe; the losers of a race
+    change nothing.
     """
 
     lake: Lake
@@ -60,6 +62,7 @@ class Engine:
     lateness: timedelta = timedelta(hours=24)
     publishing: Publishing = field(default_factory=Publishing)
     chunk_rows: int = CHUNK_ROWS
+    on_alerts: Callable[[], object] = lambda: None
 
     def run_until_done(self) -> Passed:
         """Run passes until no new row is left; return what they did together.
@@ -201,6 +204,8 @@ class Engine:
             failure.recovered(connection, metadata.slug, self.publishing, now=now)
             reach("pass.before_commit")
         reach("pass.committed")
+        if alerting.created or alerting.updated:
+            self.on_alerts()
         return Passed(part.rows, alerting.created, alerting.updated, (), part.more)
 
     def _record_failure(self, detection: Detection, started: datetime, rows: int, error: Exception) -> None:
