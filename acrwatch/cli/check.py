@@ -52,6 +52,8 @@ def check(
 
         show(session, since, as_json=as_json)
         return
+    if not (quick or as_json):
+        note("Looking; the rules' own cases take some 10 seconds (--quick leaves them out) ...")
     found = [result.as_json() for result in results(session, offline=offline, ping=ping, cases=not quick)]
     if as_json:
         write_json(found)

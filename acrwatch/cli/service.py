@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from acrwatch.cli.output import json_option, note, write_json
+from acrwatch.cli.output import counted, json_option, note, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.turns import repeat
 
@@ -86,7 +86,8 @@ def _detect_once(parts: "Parts", *, as_json: bool) -> int:
         counts = {"new_events": passed.new_events, "alerts_created": passed.created, "alerts_updated": passed.updated}
         write_json({**counts, "failed": list(passed.failed)})
     else:
-        note(f"{passed.new_events} events judged: {passed.created} alerts created, {passed.updated} changed.")
+        created = counted(passed.created, "alert")
+        note(f"{counted(passed.new_events, 'event')} judged: {created} created, {passed.updated} changed.")
     for slug in passed.failed:
         note(f"Detection {slug} failed; see the log. It tries the same events again.")
     return 1 if passed.failed else 0

@@ -45,7 +45,7 @@ def tried(found: "Mapping[str, Detection]", *, until: float) -> Iterator[Result]
         what = f"{one['rule']} fails its own case {one['case']!r}: {'; '.join(one['differences'])}"
         yield Result("cases", FAIL, what, f"Do not rely on this rule here; `acrwatch rules test {one['rule']}`")
     if len(results) < total:
-        what = f"{len(results)} of {counted(total, 'case')} tried, then the time was up"
+        what = f"only {len(results)} of {counted(total, 'case')} tried within {CASES_SECONDS:.0f} s"
         yield Result("cases", WARN, what, "`acrwatch rules test` takes the time it needs")
     elif not failures:
         yield Result("cases", OK, f"all {total} cases of the rules go as they should")
