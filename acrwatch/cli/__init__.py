@@ -15,6 +15,9 @@ INTERRUPTED: Final = 130
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command (`sys.argv` if None) and end the process with its exit code."""
+    from acrwatch.core.log import log_unexpected_errors
+
+    log_unexpected_errors()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -15,14 +15,28 @@ from typing import Any, Final, NamedTuple
 
 from acrwatch.core.layers import Tree, overlay, read_file
 from acrwatch.core.section import Entry, SectionReader
-from acrwatch.core.setting import REQUIRED, IpNetwork, Setting, at_least_a_day, duration, networks, text, texts
+from acrwatch.core.setting import (
+    REQUIRED,
+    DatabaseUrl,
+    IpNetwork,
+    Setting,
+    at_least_a_day,
+    database_url,
+    duration,
+    networks,
+    text,
+    texts,
+)
 
 DEFAULT_FILE: Final = "acrwatch.toml"
 
 STORE: Final = (
     Setting("path", text, "./data/lake", "The folder where events are kept."),
     Setting(
-        "database", text, "sqlite:///data/state.db", "State: sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME."
+        "database",
+        database_url,
+        DatabaseUrl("sqlite:///data/state.db"),
+        "State: sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME.",
     ),
     Setting(
         "retention",
@@ -214,7 +228,7 @@ def _items(reader: SectionReader, section: str, head: tuple[Setting[Any], ...], 
 
 
 def _located(store: dict[str, Any], base: Path) -> dict[str, Any]:
-    path, database = store["path"], store["database"]
+    path, database = store["path"], store["database"].reveal()
     located = path if "://" in path else str((base / path).resolve())
     relative = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)(.+)", database)
     if relative:

@@ -186,5 +186,7 @@ def _file_text(base: Path, written: object) -> str:
         raise ValueError("expected the path of a file that holds the secret")
     try:
         return (base / written).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the secret cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        # Not its path: the secret itself is what people put there by mistake.
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text, or no path"
+        raise ValueError(f"the file that it names cannot be read: {why}") from None

@@ -8,35 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from acrwatch.core.secret import DatabaseUrl as DatabaseUrl
+from acrwatch.core.secret import Secret as Secret
+
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
 
 REQUIRED: Final = object()
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-
-
-class Secret:
-    """A text that shows itself only to `reveal()`: never in repr, str, logs or error messages."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('********')"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +39,11 @@ def text(value: object) -> str:
 def secret(value: object) -> Secret:
     """A non-empty string that is masked wherever it is shown. Its environment key may end in `_FILE`."""
     return Secret(text(value))
+
+
+def database_url(value: object) -> DatabaseUrl:
+    """The address of a database, masked where it holds a password. Its environment key may end in `_FILE`."""
+    return DatabaseUrl(text(value))
 
 
 def integer(value: object) -> int:

@@ -59,7 +59,7 @@ def test_a_mistake_in_the_file_names_its_place(load_config: Load, toml: str, pla
         ("ACRWATCH__SOURCES__MAIN__TYPE", "files", "is a list"),
         ("ACRWATCH__SOURCES__0__TYPE", "filse", "type 'filse' is unknown; did you mean 'files'?"),
         ("ACRWATCH__STORE__RETENTION", "soon", "expected a time span"),
-        ("ACRWATCH__SOURCES__0__CONNECTION_STRING_FILE", "gone.txt", "the secret cannot be read"),
+        ("ACRWATCH__SOURCES__0__CONNECTION_STRING_FILE", "gone.txt", "cannot be read: No such file"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(
