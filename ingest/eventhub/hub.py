@@ -28,9 +28,9 @@ IDLE_SECONDS: Final = 30
 # out where a round is shorter than their interval, and come from another task where it is longer.
 SILENT_BEATS: Final = 5
 CALL_SECONDS: Final = 20.0
-# Messages handed over at once. The client reads on while it holds no more than this, 9 MB of the usual 180 KB each, for
-# every partition: 300 cost three times the memory and gained nothing.
-MAX_BATCH: Final = 50
+# Messages handed over at once. The client reads on while it holds no more than this, 4 MB of the usual 180 KB each, for
+# every partition: what it holds cannot be bounded in bytes, and more gained nothing.
+MAX_BATCH: Final = 20
 # The same for everybody: of two equal levels the newcomer wins, and the link of whoever read before is detached.
 OWNER_LEVEL: Final = 0
 _REFUSALS: Final = ("AuthenticationError", "ClientAuthenticationError", "CredentialUnavailableError")

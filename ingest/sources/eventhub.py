@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 TYPE: Final = "eventhub"
 
-# A commit's worth: what memory the source may hold beside what is being stored and what is decoded ahead.
+# Half a commit: what memory the source may hold beside what is being stored and what is decoded ahead.
 BUFFER_MESSAGES: Final = 20_000
-BUFFER_BYTES: Final = 32 * 1024 * 1024
+BUFFER_BYTES: Final = 16 * 1024 * 1024
 
 
 def _optional(parse: Any) -> Any:
