@@ -108,11 +108,12 @@ def _status(item: Any) -> str:
 
 
 def _health(session: Session, connection: "Connection") -> list[str]:
-    from acrwatch.cli.health import incident_lines, rejected_lines, unjudged_lines
+    from acrwatch.cli.health import incident_lines, rejected_lines, unjudged_lines, unwatched_lines
 
     now = session.clock.now()
     since = now - _HEALTH_SPAN
     return [
+        *unwatched_lines(connection),
         *incident_lines(connection, now=now),
         *unjudged_lines(connection, since=since),
         *rejected_lines(connection, since=since),

@@ -29,6 +29,20 @@ def incident_lines(connection: "Connection", *, now: datetime) -> list[str]:
     return lines
 
 
+def unwatched_lines(connection: "Connection") -> list[str]:
+    """Return since when no `acrwatch run` looks any more, where one ever did: nothing else here would tell."""
+    from storage.state import leases
+
+    ended = leases.lapsed(connection, "watch")
+    if ended is None:
+        return []
+    since = f"{ended:%Y-%m-%d %H:%M}Z"
+    line = (
+        f"Health: no `acrwatch run` has looked for silence, lag and gaps since {since}. Is it running? What came since"
+    )
+    return [f"{line} may be neither read nor judged."]
+
+
 def unjudged_lines(connection: "Connection", *, since: datetime) -> list[str]:
     """Return which detections met events since a moment that they could not judge."""
     from storage.state import runs

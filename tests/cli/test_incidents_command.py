@@ -9,7 +9,7 @@ import pytest
 from detections.alerting import Publishing
 from detections.blindness import Watch
 from storage.lake import Lake
-from storage.state import incidents
+from storage.state import incidents, leases
 from storage.state.database import Database
 
 Call = Callable[..., Any]
@@ -91,6 +91,16 @@ def test_lag_of_the_hub_is_said_where_alerts_are_listed(call: Call, database: Da
     said = call("alerts", "list").stderr
     assert "Health: 1 incident open; alerts may be missing. See `acrwatch incidents list`." in said
     assert "hub_lag happened. Look at the load" in said
+
+
+@pytest.mark.parametrize(("lasts", "said"), [(timedelta(hours=1), False), (timedelta(0), True)])
+def test_that_nobody_watches_any_more_is_said_where_alerts_are_listed(
+    call: Call, database: Database, lasts: timedelta, said: bool
+) -> None:
+    with database.begin() as connection:
+        leases.acquire(connection, "watch", "host:1", lasts)
+    assert ("Health: no `acrwatch run` has looked" in call("alerts", "list").stderr) is said
+    assert ("watch" in {item["name"] for item in call("check", "--quick", "--json").json}) is said
 
 
 @pytest.mark.parametrize(("asked", "hint"), [("mass-deletes", "Did you mean mass-delete?"), ("zzz", "Known are ")])

@@ -108,8 +108,12 @@ def _room(path: Path) -> Result:
 
 def health(connection: "Connection", now: datetime) -> Iterator[Result]:
     """Tell which incidents are open and which events of the last day could not be judged."""
-    from storage.state import incidents, runs
+    from storage.state import incidents, leases, runs
 
+    ended = leases.lapsed(connection, "watch")
+    if ended is not None:
+        what = f"no `acrwatch run` has looked for silence, lag and gaps since {ended:%Y-%m-%d %H:%M}Z"
+        yield Result("watch", WARN, what, "Is `acrwatch run` running? Its log says why it ended")
     found = [one for one in incidents.current(connection) if not one.aged(now)]
     for one in found:
         since = f"{one.message} (since {one.since:%Y-%m-%d %H:%M}Z)"
