@@ -84,14 +84,15 @@ class Fleet:
         self._supervisor.start()
 
     def kill(self, name: str) -> None:
-        """Kill one with SIGKILL, whatever it is doing; it is started anew at once."""
+        """Kill one with SIGKILL, whatever it is doing, or another if it is dead just now; start it anew."""
         with self._lock:
-            life = self._lives[name]
-            if life.process.poll() is None:
+            alive = [other for other in (name, *self.members) if self._lives[other].process.poll() is None]
+            if alive:
+                life = self._lives[alive[0]]
                 life.end()
-                self.kills[name] += 1
+                self.kills[alive[0]] += 1
                 self.ages.append(time.monotonic() - life.began)
-                self._start(name)
+                self._start(alive[0])
 
     def suspend(self, name: str, seconds: float) -> None:
         """Stop one with SIGSTOP for a while; a kill meanwhile ends that."""

@@ -17,9 +17,9 @@ def as_rows(result: Result) -> str:
     rows = {
         "machine": described(),
         "seed, end of traffic": f"{result.wish.seed}, {result.wish.end:%Y-%m-%dT%H:%MZ}",
-        "kill -9": f"{result.kills.total()}: {_counted(result.kills)}",
+        "kill -9": f"{result.ordeal.fleet.kills.total()}: {_counted(result.ordeal.fleet.kills)}",
         "age at death": _ages(result),
-        "suspended past claims and leases": str(result.suspensions),
+        "suspended past claims and leases": str(result.ordeal.fleet.suspensions),
         "PostgreSQL taken away": _faults(result, "postgresql"),
         "hub faults": _faults(result, "hub"),
         "receiver faults": _faults(result, "receiver"),
@@ -27,7 +27,7 @@ def as_rows(result: Result) -> str:
         f"{result.load.late:,} of them late, {result.load.repeated:,} messages sent again",
         "commits": f"{result.versions:,} versions of the table",
         "maintenance, at least": _counted(result.upkeep),
-        "deliveries repeated": f"{result.repeated:,}",
+        "deliveries repeated": f"{result.ordeal.receiver.repeated():,}",
         "caught up after the last fault": f"{result.drained:.0f} s",
         "in all": f"{result.seconds:.0f} s",
     }
@@ -37,12 +37,13 @@ def as_rows(result: Result) -> str:
 
 
 def _deeds(result: Result) -> Iterator[str]:
-    yield f"{result.kills.total()} processes killed ({_counted(result.kills)}), aged {_ages(result)}"
-    yield f"{result.suspensions} suspended past every claim and lease"
+    fleet = result.ordeal.fleet
+    yield f"{fleet.kills.total()} processes killed ({_counted(fleet.kills)}), aged {_ages(result)}"
+    yield f"{fleet.suspensions} suspended past every claim and lease"
     for kind in ("postgresql", "hub", "receiver"):
         yield f"{kind}: {_faults(result, kind)}"
-    yield f"receiver answered: {_counted(result.answers)}"
-    for one in result.exits:
+    yield f"receiver answered: {_counted(result.ordeal.receiver.answers)}"
+    for one in fleet.exits:
         yield f"{one.member} ended by itself with {one.code}"
 
 
@@ -60,7 +61,9 @@ def _sentence(result: Result) -> str:
 
 
 def _faults(result: Result, kind: str) -> str:
-    counts = {key.removeprefix(f"{kind}/"): count for key, count in result.done.items() if key.startswith(f"{kind}/")}
+    counts = {
+        key.removeprefix(f"{kind}/"): count for key, count in result.ordeal.done.items() if key.startswith(f"{kind}/")
+    }
     return f"{sum(counts.values())}: {_counted(counts)}"
 
 
@@ -69,7 +72,5 @@ def _counted(counts: "dict[str, int]") -> str:
 
 
 def _ages(result: Result) -> str:
-    if not result.ages:
-        return "none"
-    quarters = statistics.quantiles(result.ages, n=4) if len(result.ages) > 1 else [result.ages[0]] * 3
-    return f"{min(result.ages):.1f} to {max(result.ages):.1f} s, median {quarters[1]:.1f} s"
+    ages = result.ordeal.fleet.ages
+    return f"{min(ages):.1f} to {max(ages):.1f} s, median {statistics.median(ages):.1f} s" if ages else "none"

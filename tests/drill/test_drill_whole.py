@@ -23,5 +23,5 @@ def test_a_short_drill_keeps_every_promise(tmp_path: Path) -> None:
     )
     result = drill(wish, tmp_path, tell=lambda _: None)
     assert result.held, in_words(result)
-    assert result.kills.total() == 3
+    assert result.ordeal.fleet.kills.total() == 3
     assert "| kill -9 | 3: " in as_rows(result)
