@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,38 +116,67 @@ OPERATIONS: Final = {
 }
 
 
+class Disk(Protocol):
+    """A disk that can be made sick and well again."""
+
+    def sicken(self, root: Path) -> None:
+        """Let writes below this folder fail from here on, as this disk does."""
+
+    def heal(self) -> bool | None:
+        """Let them work; tell whether any failed, None where that cannot be told."""
+
+
+class Preloaded:
+    """The disk of `faults.c`: a call fails, all by itself or with all that follow. A full one still deletes."""
+
+    def __init__(self, moment: int, sickness: Sickness) -> None:
+        self._moment, self._sickness = moment, sickness
+        self._library = ctypes.CDLL(None)
+        self._library.faults_trace.restype = ctypes.c_char_p
+
+    def sicken(self, root: Path) -> None:
+        """Count writing calls from here on, and fail."""
+        error, lasting = self._sickness.error, self._sickness.lasting
+        self._library.faults_arm(os.fsencode(root), self._moment, error, lasting, error == errno.ENOSPC)
+
+    def heal(self) -> bool | None:
+        """Count no more."""
+        failed = bool(self._library.faults_disarm())
+        return failed if self._moment else None
+
+    def trace(self) -> bytes:
+        """Return a letter per call."""
+        found: bytes = self._library.faults_trace()
+        return found
+
+
 class Trial:
     """One run of an operation on a copy of the prepared lake."""
 
     def __init__(self, operation: Operation, root: Path) -> None:
         self._operation, self._root = operation, root
-        self._disk = ctypes.CDLL(None)
-        self._disk.faults_trace.restype = ctypes.c_char_p
         self._numbers = {event_id(number): number for number in operation.before | operation.after}
 
-    def run(self, moment: int, sickness: Sickness) -> bytes:
-        """Fail at that moment and look at what is left; return a letter per call (see `faults.c`)."""
+    def run(self, disk: Disk) -> bool:
+        """Run on that disk and look at what is left; tell whether the operation was refused."""
         lake = self._operation.hold(self._root)
-        full = sickness.error == errno.ENOSPC
-        self._disk.faults_arm(os.fsencode(self._root), moment, sickness.error, sickness.lasting, full)
-        outcome: object = None
+        disk.sicken(self._root)
+        found, outcome = {self._operation.after}, None
         try:
             outcome = self._operation.run(lake)
         except StoreError as error:
             clear = str(self._root) in error.message and error.remedy and not isinstance(error, ConflictError)
             _require(bool(clear), f"unclear: {error!r}")
-            found = {frozenset(self._operation.before), frozenset(self._operation.after)}
-        else:
-            found = {frozenset(self._operation.after)}
+            found.add(self._operation.before)
         finally:
-            sick = self._disk.faults_disarm()
-        trace: bytes = self._disk.faults_trace()
-        _require(bool(sick or (outcome and not moment)), "no call failed, or it did not do what it was prepared for")
+            failed = disk.heal()
+        _require(failed is not False, "no call failed")
+        _require(bool(failed or outcome or len(found) > 1), "it did not do what it was prepared for")
         if self._operation.hold == Lake.open:  # as one sees it who was there all the time: opening would mend it
             _require(self._events(lake, whole=True) in found, "rows lost or come too early")
         _require(self._events(Lake.open(self._root)) in found, "rows lost or come too early for a new process")
         self._recover(lake)
-        return trace
+        return len(found) > 1
 
     def _recover(self, lake: Lake) -> None:
         """Repeat in this process, and look with the eyes of a new one."""
@@ -198,30 +227,41 @@ def try_all(operation: Operation, folder: Path, *, thorough: bool) -> int:
     prepared, root = folder / "prepared", folder / "lake"
     operation.prepare(prepared)
 
-    def attempt(moment: int, sickness: Sickness) -> bytes:
-        shutil.copytree(prepared, root)
-        try:
-            return Trial(operation, root).run(moment, sickness)
-        except Exception as error:
-            error.add_note(f"at moment {moment} of {sickness}")
-            raise
-        finally:
-            shutil.rmtree(root)
-
-    well = attempt(0, Sickness(0, lasting=False))
+    well = Preloaded(0, Sickness(0, lasting=False))
+    attempt(operation, prepared, root, well)
+    trace = well.trace()
     attempts = [
-        (moment, sickness)
-        for place, moment in enumerate(_telling(well))
+        Preloaded(moment, sickness)
+        for place, moment in enumerate(_telling(trace))
         for sickness in (SICKNESSES if thorough else SICKNESSES[place % 2 :][:1])
-        if sickness.error != errno.ENOSPC or well[moment - 1 : moment] != b"d"
+        if sickness.error != errno.ENOSPC or trace[moment - 1 : moment] != b"d"
     ]
-    return sum(len(attempt(*one)) > 0 for one in attempts)
+    for disk in attempts:
+        attempt(operation, prepared, root, disk)
+    return len(attempts)
+
+
+def attempt(operation: Operation, prepared: Path, root: Path, disk: Disk) -> bool:
+    """Run once on a copy; tell whether the operation was refused."""
+    shutil.copytree(prepared, root)
+    try:
+        return Trial(operation, root).run(disk)
+    except Exception as error:
+        error.add_note(f"on {vars(disk)}")
+        raise
+    finally:
+        shutil.rmtree(root)
+
+
+def impatient() -> None:
+    """Let maintenance begin early: 128 rows are enough to be put in order, and 10 versions to be summed up."""
+    setattr(maintenance, "_CHECKPOINT_EVERY", 10)  # noqa: B010
+    setattr(clustering, "WORTH_ROWS", 128)  # noqa: B010
 
 
 def main(folder: Path, name: str, *thorough: str) -> None:
-    """Try all; 128 rows are enough to be put in order, and 10 versions to be summed up."""
-    setattr(maintenance, "_CHECKPOINT_EVERY", 10)  # noqa: B010
-    setattr(clustering, "WORTH_ROWS", 128)  # noqa: B010
+    """Try all moments of one operation."""
+    impatient()
     sys.stdout.write(json.dumps(try_all(OPERATIONS[name], folder, thorough=bool(thorough))))
 
 

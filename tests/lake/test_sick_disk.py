@@ -1,8 +1,10 @@
 """Every step at which the lake writes, on a full disk and on a failing one: nothing lost, doubled or left behind.
 
 The calls fail below Python, Arrow and delta-rs alike, by a library that is compiled here and preloaded (`faults.c`).
+Where namespaces allow it there is a file system, too, that is truly full.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,16 +43,34 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         yield Path(made)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_whatever_call_fails_the_lake_is_whole_and_goes_on(operation: str, folder: Path, library: Path) -> None:
+def _run(*command: object, **environment: str) -> Any:
+    """Run a script of this folder; return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.lake.sick_disk", folder, operation],
+        list(map(str, command)),
         cwd=REPOSITORY,
-        env={**os.environ, "LD_PRELOAD": str(library)},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=110,
     )
-
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= MOMENTS[operation]
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_whatever_call_fails_the_lake_is_whole_and_goes_on(operation: str, folder: Path, library: Path) -> None:
+    failed = _run(sys.executable, "-m", "tests.lake.sick_disk", folder, operation, LD_PRELOAD=str(library))
+
+    assert failed >= MOMENTS[operation]
+
+
+@pytest.mark.parametrize(("operation", "step"), [("commit", 1), ("maintain", 3)])
+def test_wherever_space_runs_out_the_lake_is_whole_and_goes_on(operation: str, step: int, tmp_path: Path) -> None:
+    apart = ["unshare", "--mount", "--user", "--map-root-user"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], capture_output=True, timeout=60).returncode:
+        pytest.skip("needs a mount namespace of its own")
+
+    refused, went_through = _run(*apart, sys.executable, "-m", "tests.lake.full_disk", tmp_path, operation, step)
+
+    assert refused >= 4
+    assert went_through >= 2
