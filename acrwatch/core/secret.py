@@ -29,8 +29,8 @@ class Secret:
     def keys(self) -> tuple[str, ...]:
         """Return what must never be shown: of a connection string its keys, of several secrets each, else all of it."""
         members = [member.partition("=") for member in self._value.split(";")]
-        if len(members) > 1:
-            found = [value for name, _, value in members if name.strip().lower() in _KEY_MEMBERS]
+        found = [value for name, _, value in members if name.strip().lower() in _KEY_MEMBERS]
+        if found:
             signatures = [part.removeprefix("sig=") for text in found for part in text.split("&") if "sig=" in part]
             return (*found, *signatures)
         words = re.split(r"[\s,]+", self._value)

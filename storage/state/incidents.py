@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, case, select, true, update
 
 from acrwatch.core.errors import NotFoundError
+from acrwatch.core.masking import mask
 from storage.state.dialect import insert
 from storage.state.tables import incidents
 
@@ -79,8 +80,9 @@ def open(  # noqa: A001 - read as incidents.open(...)
 ) -> None:
     """Note that something is wrong now. Again while open, it counts; after it was resolved, it begins anew, or, for a
     kind that happens `once`, stays resolved."""
+    said = {"message": mask(message), "remedy": mask(remedy)}
     statement = insert(connection, incidents).values(
-        key=key, kind=kind, message=message, remedy=remedy, since=now, last_seen=now, occurrences=1, resolved_at=None
+        key=key, kind=kind, **said, since=now, last_seen=now, occurrences=1, resolved_at=None
     )
     again, once = statement.excluded, kind_of(kind).once
     same = true() if once else incidents.c.resolved_at.is_(None)

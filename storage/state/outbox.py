@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
 
 from acrwatch.core.errors import NotFoundError
+from acrwatch.core.masking import mask
 from storage.state.dialect import database_time
 from storage.state.tables import attempts, deliveries
 
@@ -309,7 +310,7 @@ def _record(connection: Connection, delivery: Delivery, attempt: Attempt) -> Non
             seconds=attempt.seconds,
             status_code=attempt.status_code,
             outcome=attempt.outcome,
-            detail=attempt.detail,
+            detail=attempt.detail and mask(attempt.detail),
         )
     )
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, insert, select, update
 
 from acrwatch.core.errors import ConflictError
+from acrwatch.core.masking import mask
 from storage.lake.snapshot import Hint
 from storage.state.dialect import insert as insert_if_new
 from storage.state.tables import cursors, runs
@@ -112,7 +113,8 @@ def advance(
 
 def record(connection: Connection, run: Run) -> None:
     """Keep what a run did, until `storage.state.purging` forgets it; runs without new events leave no row."""
-    connection.execute(insert(runs).values(**{name: getattr(run, name) for name in Run.__slots__}))
+    row = {name: getattr(run, name) for name in Run.__slots__}
+    connection.execute(insert(runs).values(**row | {"error": run.error and mask(run.error)}))
 
 
 def latest(connection: Connection) -> dict[str, Run]:
