@@ -113,6 +113,15 @@ class Replay:
         if _now() - self._looked > _TRUSTED:
             raise ConflictError(f"The last look at {self._root} was over {_TRUSTED} s ago")
 
+    def require_unpassed(self) -> None:
+        """Raise ConflictError where clean-up took the entry that we stand at, and perhaps those that came after it.
+
+        An entry made after that may lie before a checkpoint, where nobody reads it. Only the table itself can tell.
+        """
+        if self._mark != _mark(self._root, self.version):
+            self.forget()
+            raise ConflictError(f"Clean-up of the log of {self._root} has passed version {self.version}")
+
     def take(self, version: int, actions: Sequence[Action]) -> list[Move]:
         """Carry the state to `version`, whose entry holds these actions; return how rows moved."""
         gone = [self._files[unquote(action["remove"]["path"])] for action in actions if "remove" in action]

@@ -159,6 +159,7 @@ class Lake:
         publish(self.root, version, actions)
         reach("lake.committed")
         files = draft.release()
+        self._log.require_unpassed()  # were we asleep since the last question, the next try finds out what holds
         self._log.take(version, actions)
         return version, files
 
