@@ -29,7 +29,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.config import Config
-from acrwatch.core.errors import AcrWatchError, ConfigError
+from acrwatch.core.errors import AcrWatchError, ConfigError, ConflictError
 from acrwatch.delivery.sinks import Sink
 from acrwatch.delivery.sinks.discover import open_sinks
 from acrwatch.delivery.worker import Summary, deliver_due
@@ -296,7 +296,7 @@ class Service:
                     return  # what we were asked for began after that
                 self._began[name] = time.monotonic()
                 with self._reported(name):
-                    work()
+                    _once_more(work)
 
         self._scheduler.add_job(turn, "interval", seconds=every.total_seconds(), id=name, name=name)
 
@@ -339,6 +339,15 @@ class Service:
             log.info("compacted %d dates: %d files into %d", len(done.dates), done.files_removed, done.files_added)
         if done is not None and done.clustered:
             log.info("put %s in order for look-ups", ", ".join(map(str, done.clustered)))
+
+
+def _once_more(work: Callable[[], None]) -> None:
+    """Do it; and again where another process, or a person, changed first what it wanted to change."""
+    try:
+        work()
+    except ConflictError as error:
+        log.info("%s; once more", error)
+        work()
 
 
 @contextmanager

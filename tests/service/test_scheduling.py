@@ -17,6 +17,7 @@ import scheduler
 from acrwatch.cli import run
 from acrwatch.cli.session import Session
 from acrwatch.core.clock import SystemClock
+from acrwatch.core.errors import ConflictError
 from acrwatch.core.model import Message
 from acrwatch.delivery.worker import Summary
 from detections.engine import Engine, Passed
@@ -204,6 +205,26 @@ def test_an_error_that_nobody_foresaw_is_an_incident_too(parts: GatedParts, capl
         service.wake("deliver")
         until(lambda: not open_incidents(parts))
     assert "a defect" in caplog.text
+
+
+def test_a_job_that_another_was_faster_than_is_done_once_more_and_is_no_incident(parts: GatedParts) -> None:
+    with started(parts) as service:
+        until(lambda: parts.delivering.turns == 1)
+        parts.delivering.free = _Beaten()
+        service.wake("deliver")
+        until(lambda: parts.delivering.turns == 3)
+    with parts.database.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM incidents")).scalar_one() == 0
+
+
+class _Beaten(threading.Event):
+    """Raises once."""
+
+    def wait(self, *_: object) -> bool:
+        if self.is_set():
+            return True
+        self.set()
+        raise ConflictError("another was faster")
 
 
 class _Broken(threading.Event):
