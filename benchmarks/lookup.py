@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.lookup_world import ATTACKER, ATTACKER_DATES, Words, events
+from benchmarks.lookup_world import ATTACKER, ATTACKER_DATES, NEVER_SEEN, Words, events
 from benchmarks.machine import described
 from storage.lake import Lake
 from storage.lake.clustering import cluster, due
@@ -87,8 +87,8 @@ def subjects(words: Words) -> list[tuple[str, str, str | bytes]]:
     keys, names, digests = words.keys, words.identities, words.digests
     return [
         ("address, attacker's", "ip_key", keys[ATTACKER].as_py()),
-        ("address, never seen", "ip_key", bytes(10) + b"\xff\xff\xcb\x00\x71\x01"),
-        ("address, a person's", "ip_key", keys[1000 * 12].as_py()),
+        ("address, never seen", "ip_key", keys[NEVER_SEEN].as_py()),
+        ("address, a person's", "ip_key", keys[1000 * 12 + 2].as_py()),
         ("address, busy", "ip_key", keys[10 * 12].as_py()),
         ("identity, rare", "identity", names[1000].as_py()),
         ("identity, busy", "identity", names[10].as_py()),

@@ -25,7 +25,8 @@ REGISTRIES: Final = 12
 STREAMS: Final = 4
 
 # One that only an attacker used, with one stolen identity, 120 times on three dates.
-ATTACKER: Final = ADDRESSES - 1
+ATTACKER: Final = 11_003
+NEVER_SEEN: Final = 11_004
 ATTACKER_DATES: Final = 3
 ATTACKER_EVENTS_A_DATE: Final = 40
 STOLEN: Final = 1_500
@@ -61,7 +62,8 @@ def events(
 ) -> pa.Table:
     """Return one date's events by time; `first` numbers the first message of each stream."""
     who = (rng.pareto(1.1, rows) * 20).astype(np.int64) % IDENTITIES
-    address = (who * 12 + rng.integers(0, 4, rows) ** 2) % (ADDRESSES - 100)
+    address = (who * 12 + rng.integers(0, 4, rows) ** 2) % (ADDRESSES - 2)
+    address += 2 * (address >= ATTACKER)  # neither the attacker's nor the one never seen is anybody else's
     if attacked:
         theirs = rng.choice(rows, ATTACKER_EVENTS_A_DATE, replace=False)
         address[theirs], who[theirs] = ATTACKER, STOLEN
