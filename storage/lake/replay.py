@@ -4,12 +4,11 @@ Loading the table lists the whole log folder and reads all since the last checkp
 2,300 entries (three hours of one every 5 s) 9 were spent on it. Following the log costs one failed look for the next
 entry, whatever the table holds.
 
-That the next entry is absent proves that ours is the newest only while clean-up cannot have taken it, too. It takes
-old ones first, the newest never, and none younger than `holding.MIN_AGE`: so the newest entry known must still be
-there, and a commit follows within an hour of that look or looks again.
+That the next entry is absent proves that ours is the newest only if clean-up has not taken it. It takes old ones first
+and never the newest (`holding.forget`), so the entry before must still be there after each look, and after each commit.
 """
 
-import time
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,7 @@ from storage.lake.entries import Action, brings_rows, entry_path, read_actions
 from storage.lake.handle import FENCE, fence_of, open_table
 from storage.lake.snapshot import LakeFile, added_file, snapshot_of
 
-# A third of the age below which clean-up takes no entry; seconds.
-_TRUSTED: Final = 3600
+log = logging.getLogger(__name__)
 
 # Streams whose positions are remembered; an import has one for each file, and unknown ones are looked up.
 _MAX_STREAMS: Final = 10_000
@@ -50,7 +48,6 @@ class Replay:
         self._dates: defaultdict[date, dict[str, LakeFile]] = defaultdict(dict)
         self._positions: dict[str, int | None] = {}
         self._mark: tuple[int, int, int] | None = None
-        self._looked = 0.0
 
     def between(self, first: date, last: date) -> list[LakeFile]:
         """Return the files of these UTC dates, both included."""
@@ -75,16 +72,18 @@ class Replay:
         Loads the table anew, and returns nothing, where entries are gone or are not understood. Raises StoreError.
         """
         moves: list[Move] = []
-        self._looked = _now()
         try:
-            while self._mark is not None and (actions := self._next()):
+            while self._mark is not None:
+                actions = self._next()
+                if self._mark != _mark(self._root, self.version):  # then what is next, or not, proves nothing
+                    break
+                if actions is None:
+                    return moves
                 moves += self.take(self.version + 1, actions)
-        except (OSError, ValueError, KeyError, TypeError):  # torn, or by a writer that states less than ours do
-            self._mark = None
-        if self._mark is None or self._mark != _mark(self._root, self.version):
-            self._load()
-            return []
-        return moves
+        except (OSError, ValueError, KeyError, TypeError) as error:  # torn, or by a writer that states less than ours
+            log.debug("loading the table at %s: %r", self._root, error)
+        self._load()
+        return []
 
     def _next(self) -> list[Action] | None:
         try:
@@ -107,11 +106,6 @@ class Replay:
         for file in snapshot_of(self._root, table).files:
             self._enter(file)
         self._mark = _mark(self._root, self.version)
-
-    def require_recent(self) -> None:
-        """Raise ConflictError where the last look is so long ago that clean-up may have passed us."""
-        if _now() - self._looked > _TRUSTED:
-            raise ConflictError(f"The last look at {self._root} was over {_TRUSTED} s ago")
 
     def require_unpassed(self) -> None:
         """Raise ConflictError where clean-up took the entry that we stand at, and perhaps those that came after it.
@@ -151,11 +145,6 @@ def _moves(gone: Sequence[LakeFile], come: Sequence[LakeFile]) -> list[Move]:
         )
         for day in sorted({file.date for file in come})
     ]
-
-
-def _now() -> float:
-    """Return seconds of a clock that nobody sets and that goes on while the machine is suspended."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _mark(root: Path, version: int) -> tuple[int, int, int] | None:
