@@ -41,7 +41,7 @@ _ENDS: Final[Mapping[str, tuple[str, str]]] = {GAP: (alerts.EXPIRED, "nobody ack
 _DAY: Final = timedelta(hours=24)
 
 
-def _metadata(slug: str, number: int, title: str, level: str, subject: str, runbook: str) -> Metadata:
+def _metadata(slug: str, number: int, title: str, level: str, subject: str, *runbook: str) -> Metadata:
     return Metadata(
         slug=slug,
         id=f"7c1f0a52-3d0e-4f4b-8a55-0d5b1f6e9a{number:02d}",
@@ -56,12 +56,20 @@ def _metadata(slug: str, number: int, title: str, level: str, subject: str, runb
         group_for=timedelta(days=3650),
         entities={subject: subject},
         reason="{why}.",
-        runbook=(runbook,),
+        runbook=runbook,
         blind_spots=("It is judged by the clock while acrwatch runs, and not at all while it does not.",),
     )
 
 
 _DIAGNOSTICS: Final = "Look at the registry's diagnostic setting and at what arrives in the event hub: acrwatch check."
+_LOST: Final = (
+    "Import that time from the storage archive (acrwatch import), if there is one; raise the hub's retention.",
+    "acrwatch incidents list names it; acrwatch incidents ack puts it away, and closes this alert.",
+)
+_UNREAD: Final = (
+    "acrwatch check says whether the hub answers, lets us in and goes on from what is stored.",
+    "Where the hub was made anew or failed over: acrwatch ingest reset.",
+)
 METADATA: Final[Mapping[str, Metadata]] = {
     one.slug: one
     for one in (
@@ -71,8 +79,8 @@ METADATA: Final[Mapping[str, Metadata]] = {
         _metadata(
             silence.UNJUDGED, 4, "Events could not be judged", "medium", "detection", "Run acrwatch check --live."
         ),
-        _metadata(GAP, 5, "Messages were lost before they were read", "high", "place", "Backfill that time."),
-        _metadata(STOPPED, 6, "An event hub partition is not read", "high", "place", "Run acrwatch check."),
+        _metadata(GAP, 5, "Messages were lost before they were read", "high", "place", *_LOST),
+        _metadata(STOPPED, 6, "An event hub partition is not read", "high", "place", *_UNREAD),
     )
 }
 

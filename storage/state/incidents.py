@@ -37,9 +37,11 @@ class Kind:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "gap": Kind("a person acknowledges it, or it is 7 days old", by_person=True, lasts=GAP_LASTS, once=True),
-    "sequence_went_back": Kind("the hub goes on from what is stored, or `acrwatch ingest reset` opens a new epoch"),
+    "sequence_went_back": Kind(
+        "the hub goes on from what is stored, or `acrwatch ingest reset` opens a new epoch", by_person=True
+    ),
     "source_down": Kind("the source, or its partition, is read again", by_person=True),
-    "hub_lag": Kind("no message has waited in the hub for over 2 minutes any more"),
+    "hub_lag": Kind("no message has waited in the hub for over 2 minutes any more", by_person=True),
     "store_failed": Kind("a commit of that source succeeds", by_person=True),
     "failed_detection": Kind("a pass of the detection succeeds, with new events or without", by_person=True),
     "job_failed": Kind("a turn of the job succeeds", by_person=True),
