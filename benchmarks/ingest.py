@@ -28,7 +28,7 @@ from benchmarks.loaded_hub import HUB, bodies, loaded_hub
 from benchmarks.machine import described
 from ingest.normalise import Normaliser
 from ingest.opening import Opening
-from ingest.pipeline import Pipeline
+from ingest.pipeline import MAX_BYTES, Pipeline
 from ingest.sources.eventhub import SETTINGS
 from ingest.sources.eventhub import open as open_source
 from storage.lake import Lake
@@ -36,8 +36,6 @@ from storage.lake.compaction import TARGET_BYTES, compact
 from storage.state.database import Database
 
 CORES: Final = 2
-# What the pipeline takes into one commit: 32 MiB of message bodies.
-COMMIT_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def _batches(sent: Sequence[bytes]) -> Iterator[list[bytes]]:
     for body in sent:
         batch.append(body)
         size += len(body)
-        if size >= COMMIT_BYTES:
+        if size >= MAX_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
@@ -139,7 +137,7 @@ def _row(name: str, runs: Sequence[Run]) -> str:
 def main() -> None:
     """Run the pairs and print medians and the ratios."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--records", type=int, default=1_000_000)
+    options.add_argument("--records", type=int, default=1_200_000)
     options.add_argument("--pairs", type=int, default=9)
     given = options.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # What is stored at once even before the interval is over: it bounds memory and the size of a commit.
 MAX_MESSAGES: Final = 20_000
-MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_BYTES: Final = 24 * 1024 * 1024
 POLL_SECONDS: Final = 0.5  # how soon a stop is noticed
 
 
@@ -109,10 +109,9 @@ class Pipeline:
         while not stop.is_set() and not _full(self._pending):
             held = bool(self._pending.messages)
             wait = self._since + self._interval - time.monotonic() if held else POLL_SECONDS
-            if wait <= 0:
+            if wait <= 0 or (held and until_caught_up and self._source.caught_up()):
                 return
-            arrived = self._take(min(wait, POLL_SECONDS))
-            if not arrived and (not held or (until_caught_up and self._source.caught_up())):
+            if not self._take(min(wait, POLL_SECONDS)) and not held:
                 return
 
     def _take(self, timeout: float) -> bool:

@@ -19,6 +19,7 @@ from storage.state.database import Database
 from tests.ingest_pipeline.scene import NOW, STREAM, Script, body, message
 
 SECONDS = 20
+SOON = timedelta(microseconds=1)
 
 
 class Watched(Normaliser):
@@ -59,14 +60,13 @@ class Watching:
         return self.lake.commit(rows, positions)
 
 
-Make = Callable[[Script, Store, Normaliser], Pipeline]
+Make = Callable[..., Pipeline]
 
 
 @pytest.fixture
 def make(database: Database) -> Make:
-    def pipeline(source: Script, store: Store, normaliser: Normaliser) -> Pipeline:
-        clock, soon = SystemClock(), timedelta(microseconds=1)
-        return Pipeline(source, normaliser, store, database, clock, soon, backoff=Backoff(0.01, 0.02))
+    def pipeline(source: Script, store: Store, normaliser: Normaliser, interval: timedelta = SOON) -> Pipeline:
+        return Pipeline(source, normaliser, store, database, SystemClock(), interval, backoff=Backoff(0.01, 0.02))
 
     return pipeline
 
@@ -163,3 +163,18 @@ def test_pieces_make_one_table_in_the_order_of_the_messages() -> None:
         decoder.close()
     assert found.events.column("identity").to_pylist() == [f"user{number}@example.com" for number in range(3)]
     assert [reject.sequence_number for reject in found.rejects] == [0, 1, 2]
+
+
+def test_running_once_waits_for_nothing_once_the_source_is_caught_up(lake: Lake, make: Make) -> None:
+    waits: list[float] = []
+
+    class Timed(Script):
+        def poll(self, timeout: float) -> Sequence[Message]:
+            if self.caught_up():
+                waits.append(timeout)
+            return super().poll(timeout)
+
+    make(Timed([message(0, body(0))], [message(1, body(1))]), lake, Watched(), timedelta(hours=1)).run_once()
+    assert waits
+    assert set(waits) == {0}
+    assert lake.position(STREAM) == 1
