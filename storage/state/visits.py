@@ -106,14 +106,11 @@ def _visit(row: Sequence[Any]) -> Visit:
     return Visit(identity, network, date.fromisoformat(day), first_time, judgement, before, registries or ())
 
 
-def first_days(connection: Connection, identities: Sequence[str]) -> dict[str, date]:
-    """Return the first UTC date of each of these identities that has any."""
-    earliest = select(network_days.c.identity_key, func.min(network_days.c.date)).group_by(network_days.c.identity_key)
-    return {
-        identity: date.fromisoformat(day)
-        for some in _portions(identities)
-        for identity, day in connection.execute(earliest.where(network_days.c.identity_key.in_(some)))
-    }
+def first_day(connection: Connection, identity: str) -> date | None:
+    """Return the first UTC date of an identity; None where it has none."""
+    earliest = select(func.min(network_days.c.date)).where(network_days.c.identity_key == identity)
+    found = connection.execute(earliest).scalar()
+    return None if found is None else date.fromisoformat(found)
 
 
 def uses_before(connection: Connection, identity: str, day: date, *, dates: int, since: date) -> list[PastUse]:

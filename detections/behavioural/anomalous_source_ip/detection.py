@@ -16,7 +16,7 @@ from detections.behavioural.anomalous_source_ip.verdicts import Trusted, overrul
 from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.events import NewEvents
-from storage.state.visits import Visit, first_days, save_judgements, stays_of, uses_before, visits_since
+from storage.state.visits import Visit, first_day, save_judgements, stays_of, uses_before, visits_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,15 @@ def _judged_otherwise(connection: Connection, pasts: Pasts, trusted: Trusted, si
 
 def _memories(connection: Connection, visits: Mapping[str, Sequence[Visit]], day: date) -> dict[str, Memory]:
     """Return what those identities did before a date who come from a new network on it or later; others need none."""
-    strangers = [who for who, mine in visits.items() if any(visit.before is None for visit in mine)]
-    return {
-        identity: Memory.of(began, uses_before(connection, identity, day, dates=HISTORY_DATES, since=day - MONTH))
-        for identity, began in first_days(connection, strangers).items()
-        if began < day
-    }
+    found: dict[str, Memory] = {}
+    for identity, mine in visits.items():
+        if all(visit.before is not None for visit in mine):
+            continue
+        began = first_day(connection, identity)
+        if began is not None and began < day:
+            uses = uses_before(connection, identity, day, dates=HISTORY_DATES, since=day - MONTH)
+            found[identity] = Memory.of(began, uses)
+    return found
 
 
 DETECTION: Final = AnomalousSourceIp()
