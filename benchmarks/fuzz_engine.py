@@ -1,7 +1,8 @@
 """One engine over one target, in a process of its own: `python -m benchmarks.fuzz_engine seeded decoder 1000 1`.
 
 The last line on stdout is one JSON object: engine, target, inputs, seconds, outcomes. The first input for which a
-property does not hold ends the process with an error, the input and the traceback on stderr. Three engines:
+property does not hold ends the process with an error: the traceback, and the input or its block, stand on stderr. Three
+engines:
 
 - `atheris`: libFuzzer, guided by the coverage of our modules, with the target's own mutator beside its own;
 - `seeded`: the target's generator, the same inputs for the same seed;
@@ -64,9 +65,9 @@ def seeded(name: str, inputs: int, seed: int) -> Target:
     target = load(name, seed)
     for block in range(-(-inputs // _BLOCK)):
         chance = random.Random(f"{seed}/{block}")
+        print(f"seed {seed}, block {block}", file=sys.stderr, flush=True)
         for _ in range(min(_BLOCK, inputs - block * _BLOCK)):
             target.step(chance)
-        print(f"{name} seeded {(block + 1) * _BLOCK}", file=sys.stderr, flush=True)
     target.settle()
     return target
 

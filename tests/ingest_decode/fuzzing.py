@@ -113,8 +113,8 @@ class DecoderFuzz:
             if len(expected.rejects) > REJECT_LIMIT:
                 assert rejects[-1] == (-1, "too_many_rejects")
                 return  # the rest of the message may have been left unread
-            assert sorted(rejects) == sorted(expected.rejects)
-            assert sorted(got) == sorted(expected.rows)
+            assert sorted(rejects) == sorted(expected.rejects), message.body
+            assert sorted(got) == sorted(expected.rows), message.body
         if len(skipped) < 60:  # more names than that are counted together
             assert Counter(result.skipped) == skipped
 
