@@ -25,6 +25,8 @@ DRAIN_SECONDS: Final = 240.0
 _AFTER_OUTAGE: Final = 5.0
 # Whatever was left lying is older than any mercy by then.
 _MUCH_LATER: Final = timedelta(days=2)
+# How acrwatch says that it is itself at fault.
+_DEFECT: Final = ("eport it", "eport this", "Traceback (most recent")
 FILE: Final = "archive"
 
 
@@ -60,6 +62,7 @@ def examine(scene: Scene, load: Load, wanted: Outcome) -> list[Check]:
         _verified(scene.config),
         _swept(scene.lake),
         _exits(ordeal),
+        _defects(ordeal),
         Check("SIGTERM ends every process in order", f"{len(unclean)} did not", tuple(unclean)),
     ]
 
@@ -71,6 +74,12 @@ def _exits(ordeal: Ordeal) -> Check:
         f"{one.member} ended with {one.code}: {one.said}" for one in ordeal.fleet.exits if one not in excused
     )
     return Check("no process ends by itself", f"{len(excused)} without their database, {len(others)} others", others)
+
+
+def _defects(ordeal: Ordeal) -> Check:
+    """What must never happen is said with these words, and may be over by the end: no incident shows it then."""
+    found = tuple(line for words in _DEFECT for line in ordeal.fleet.said(words))
+    return Check("no process finds a defect of acrwatch", f"{len(found)} lines of the logs", found[:10])
 
 
 def _away(ordeal: Ordeal, at: float) -> bool:

@@ -87,7 +87,7 @@ def drill(wish: Wish, folder: Path, *, tell: Callable[[str], None]) -> Result:
             wish=wish,
             load=load,
             ordeal=scene.ordeal,
-            upkeep=Counter({name: scene.ordeal.fleet.said(words) for name, words in _UPKEEP.items()}),
+            upkeep=Counter({name: len(scene.ordeal.fleet.said(words)) for name, words in _UPKEEP.items()}),
             versions=scene.lake.snapshot().version,
             drained=took,
             seconds=time.monotonic() - began,

@@ -118,10 +118,10 @@ class Fleet:
         """Return where one writes what it has to say, over all its lives."""
         return self.config.parent / "logs" / f"{name}.log"
 
-    def said(self, words: str) -> int:
-        """Return how many lines of all logs hold these words."""
+    def said(self, words: str) -> list[str]:
+        """Return the lines of all logs that hold these words."""
         texts = [self.log(name).read_text(errors="replace") for name in self.members]
-        return sum(words in line for text in texts for line in text.splitlines())
+        return [line for text in texts for line in text.splitlines() if words in line]
 
     def stop(self) -> list[str]:
         """Ask all to end, and return the names of those that did not do so with 0 within a minute; they are killed."""

@@ -21,7 +21,6 @@ import ingest.eventhub.reader
 import scheduler
 import storage.lake.clustering
 import storage.lake.holding
-import storage.lake.replay
 import storage.lake.sweeping
 import storage.state.outbox
 from acrwatch.cli import run
@@ -48,7 +47,6 @@ def hurry() -> None:
     _shorten(storage.state.outbox, UPDATE_INTERVAL=timedelta(seconds=2))
     _shorten(storage.lake.clustering, WORTH_ROWS=64)
     _shorten(storage.lake.holding, MIN_AGE=timedelta(seconds=60))
-    _shorten(storage.lake.replay, _TRUSTED=20)
     _shorten(storage.lake.sweeping, _ORPHAN_AGE=timedelta(seconds=20))
     timing = functools.partial(
         ingest.eventhub.reader.Timing,
