@@ -35,10 +35,14 @@ def run(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     as_json = "--json" in arguments or "--jsonl" in arguments
     try:
         result = root.main(list(arguments), prog_name="acrwatch", standalone_mode=False, obj=clock or SystemClock())
+        sys.stdout.flush()
     except click.ClickException as error:
         return failure.tell_usage(error, as_json=as_json)
     except AcrWatchError as error:
         return failure.tell(error, as_json=as_json)
+    except OSError as error:  # a disk that is full or fails, below whatever no command foresaw: output above all
+        said = f"{error.filename or 'the output'} cannot be read or written: {error.strerror}"
+        return failure.tell(AcrWatchError(said, remedy="Check the disk, and who may use it"), as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return result if isinstance(result, int) else 0
