@@ -10,18 +10,16 @@ the service stores and judges some days of ordinary records, so that `anomalous-
 """
 
 import argparse
-import itertools
 import json
 import os
 import random
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,19 +27,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
-import duckdb
 from azure.eventhub import EventData, EventHubProducerClient
-from sqlalchemy import select
 
-from benchmarks.latency_load import RULES, Load, allowed_ranges, correlation, history, trigger
+from benchmarks.latency_load import RULES, Load, allowed_ranges, history, trigger
+from benchmarks.latency_stages import report, stages
 from benchmarks.machine import described
-from storage.lake import Lake
-from storage.state.database import Database
-from storage.state.tables import alerts, attempts, deliveries
 
 HUB: Final = "acr-audit"
-TARGET_SECONDS: Final = 5.0
-STAGES: Final = ("stored", "judged", "handed over", "received")
 _SECRET: Final = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 _WAIT: Final = 60.0  # seconds, for whatever must happen sooner or later
 
@@ -97,10 +89,10 @@ def receiving() -> Iterator[Received]:
 
 
 @contextmanager
-def process(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run `acrwatch` with these arguments; its words on stderr go into `folder`, named after the first of them."""
-    with (folder / f"{arguments[-1]}.log").open("w") as log:
-        command = [sys.executable, "-m", "acrwatch", *arguments]
+def process(what: str, *options: str, before: Sequence[str] = (), folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run `acrwatch BEFORE WHAT OPTIONS`; its words on stderr go into `folder`."""
+    with (folder / f"{what}.log").open("w") as log:
+        command = [sys.executable, "-m", "acrwatch", *before, what, *options]
         started = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
             yield started
@@ -182,65 +174,6 @@ def cpu_seconds(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def stages(folder: Path, sent: Mapping[int, float], received: Received) -> dict[int, list[float]]:
-    """Return the seconds of each stage of each trigger, in the order of STAGES."""
-    stored, judged, tried = _stored(folder), _judged(folder), _tried(folder)
-    found = {}
-    for number, at in sent.items():
-        one = trigger(number)
-        arrival, alert = received.at[one.rule, one.address]
-        moments = [at, stored[number], judged[alert], tried[alert], arrival]
-        found[number] = [later - earlier for earlier, later in itertools.pairwise(moments)]
-    return found
-
-
-def _stored(folder: Path) -> dict[int, float]:
-    """Return when the commit became visible that holds the record which completes each trigger's match."""
-    lake = Lake(folder / "data" / "lake")
-    files = [str(lake.root / file.path) for file in lake.snapshot().files]
-    rows = duckdb.execute(
-        "SELECT correlation_id, source, sequence_number FROM read_parquet($1) WHERE correlation_id LIKE $2",
-        [files, correlation(0).replace("0", "%")],
-    ).fetchall()
-    commits = sorted((lake.root / "_delta_log").glob("*.json"))
-    reached: dict[str, list[tuple[int, float]]] = {}
-    for path in commits:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if (action := json.loads(line).get("txn")) is not None:
-                reached.setdefault(action["appId"], []).append((action["version"], path.stat().st_mtime))
-    return {
-        int(name.rpartition("-")[2]): next(at for last, at in reached[stream] if last >= number)
-        for name, stream, number in rows
-    }
-
-
-def _judged(folder: Path) -> dict[str, float]:
-    with _database(folder) as database, database.connect() as connection:
-        return {id_: at.timestamp() for id_, at in connection.execute(select(alerts.c.id, alerts.c.created_at))}
-
-
-def _tried(folder: Path) -> dict[str, float]:
-    query = select(deliveries.c.alert_id, attempts.c.at).join(attempts, attempts.c.delivery_id == deliveries.c.id)
-    with _database(folder) as database, database.connect() as connection:
-        rows = connection.execute(query.where(deliveries.c.type == "alert.created").order_by(attempts.c.id.desc()))
-        return {alert: at.timestamp() for alert, at in rows}
-
-
-@contextmanager
-def _database(folder: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{folder}/data/state.db")
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def quantiles(values: Sequence[float]) -> tuple[float, float, float, float]:
-    """Return p50, p95, p99 and the largest."""
-    cuts = statistics.quantiles(values, n=100, method="inclusive")
-    return cuts[49], cuts[94], cuts[98], max(values)
-
-
 def main() -> None:
     """Run the load, print the rows of docs/performance.md, and end with 1 where p99 is above the target."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -262,44 +195,32 @@ def _measure(folder: Path, given: argparse.Namespace) -> None:
         connection_string = hub.stdout.readline().strip()
         config = write_config(folder, connection_string, received.url)
         producer = EventHubProducerClient.from_connection_string(connection_string, eventhub_name=HUB)
-        with producer, process("--config", str(config), "run", folder=folder) as service:
+        with producer, process("run", before=("--config", str(config)), folder=folder) as service:
             midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
             sender = Sender(producer, Load(1, midnight), given.rate)
             sender.warm_up(history(given.history, midnight))
             if not received.wait_for(1):
-                raise SystemExit("the first webhook did not come")
+                raise SystemExit(f"the first webhook did not come; the service said:\n{_tail(folder)}")
             began, used = time.monotonic(), {one.pid: cpu_seconds(one.pid) for one in (service, hub)}
             sender.run(given.seconds, given.alerts, random.Random(2))
             took = time.monotonic() - began
             shares = {pid: (cpu_seconds(pid) - before) / took for pid, before in used.items()}
             if not received.wait_for(given.alerts + 1):
-                raise SystemExit(f"{given.alerts + 1 - len(received.at)} webhooks did not come")
+                missing = given.alerts + 1 - len(received.at)
+                raise SystemExit(f"{missing} webhooks did not come; the service said:\n{_tail(folder)}")
             _describe(given, sender, took, shares[service.pid], shares[hub.pid])
     del sender.sent[0]
-    report(stages(folder, sender.sent, received))
+    report(stages(folder, sender.sent, received.at))
+
+
+def _tail(folder: Path) -> str:
+    return (folder / "run.log").read_text(errors="replace")[-3000:]
 
 
 def _describe(given: argparse.Namespace, sender: Sender, took: float, service: float, hub: float) -> None:
     print(f"{described()}; {sender.records / took:,.0f} records/s for {took:.0f} s, {given.alerts} alerts")
     print(f"CPU: acrwatch run {service:.2f} of a core, the development hub {hub:.2f}")
     print(f"the sender was at most {max(sender.behind, 0):.2f} s behind its schedule")
-
-
-def report(found: Mapping[int, Sequence[float]]) -> None:
-    """Print rows of markdown; end the process with 1 where p99 is above the target."""
-    print("\n| seconds | p50 | p95 | p99 | max |\n|---|--:|--:|--:|--:|")
-    for place, stage in enumerate(STAGES):
-        _row(stage, [parts[place] for parts in found.values()])
-    for place, rule in enumerate(RULES):
-        _row(f"whole, {rule}", [sum(parts) for number, parts in found.items() if number % len(RULES) == place])
-    whole = [sum(parts) for parts in found.values()]
-    _row("**whole**", whole)
-    if quantiles(whole)[2] > TARGET_SECONDS:
-        raise SystemExit(f"p99 is above {TARGET_SECONDS:g} s")
-
-
-def _row(name: str, values: Sequence[float]) -> None:
-    print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in quantiles(values)) + " |")
 
 
 if __name__ == "__main__":
