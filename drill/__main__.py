@@ -8,6 +8,7 @@ Ends with 1 where a promise was broken; the folder is then kept and named. docs/
 import argparse
 import logging
 import shutil
+import signal
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ def main() -> int:
     """Run one drill as the command line asks; return the exit code."""
     options = _options()
     folder = _folder(options.keep)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: no process is left
     logging.basicConfig(filename=folder / "drill.log", level=logging.INFO)
     try:
         result = drill(_wish(options), folder, tell=_tell)
