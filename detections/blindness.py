@@ -64,7 +64,7 @@ def _metadata(slug: str, number: int, title: str, level: str, subject: str, *run
 _DIAGNOSTICS: Final = "Look at the registry's diagnostic setting and at what arrives in the event hub: acrwatch check."
 _LOST: Final = (
     "Import that time from the storage archive (acrwatch import), if there is one; raise the hub's retention.",
-    "acrwatch incidents list names it; acrwatch incidents ack puts it away, and closes this alert.",
+    "acrwatch incidents ack KEY, with the place above as KEY, puts it away and closes this alert.",
 )
 _UNREAD: Final = (
     "acrwatch check says whether the hub answers, lets us in and goes on from what is stored.",

@@ -11,10 +11,10 @@ RESET: Final = "Run acrwatch ingest reset to read it from its beginning"
 BACKFILL: Final = "Backfill that time from the storage archive or Log Analytics; raise the hub's retention"
 
 
-def _messages(gap: Gap) -> str:
+def _gone(gap: Gap, stream: str) -> str:
     if gap.size == 1:
-        return f"message {gap.first}"
-    return f"{gap.size} messages ({gap.first} to {gap.last})"
+        return f"Message {gap.first} of {stream} was gone from the hub before it was read"
+    return f"{gap.size} messages ({gap.first} to {gap.last}) of {stream} were gone from the hub before they were read"
 
 
 class Reports:
@@ -45,7 +45,7 @@ class Reports:
             self._notices.open(
                 f"gap/{one.stream}/{gap.first}",
                 kind="gap",
-                message=f"{_messages(gap)} of {one.stream} gone before being read",
+                message=_gone(gap, one.stream),
                 remedy=BACKFILL,
             )
 
@@ -56,7 +56,7 @@ class Reports:
             self._notices.open(
                 f"hub_lag/{one.stream}",
                 kind="hub_lag",
-                message=f"messages of partition {one.id} of {self._hub} have been waiting in the hub for "
+                message=f"Messages of partition {one.id} of {self._hub} have been waiting in the hub for "
                 f"{waited / 60:.0f} min and are not read yet",
                 remedy="Look at the load of the machine and its disk; it catches up by itself once it can",
             )

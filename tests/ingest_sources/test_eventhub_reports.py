@@ -9,7 +9,7 @@ import pytest
 from acrwatch.core.clock import SystemClock
 from acrwatch.core.errors import RemoteUnreachableError
 from acrwatch.devhub import DevHub
-from ingest.eventhub.partition import Partition
+from ingest.eventhub.partition import Gap, Partition
 from ingest.eventhub.reports import Reports
 from ingest.notices import Notices
 from storage.state import incidents
@@ -83,3 +83,18 @@ def test_reading_a_partition_closes_what_a_dead_process_left_open(hub: DevHub, s
     hub.append(HUB, b"a", partition=0)
     take(source, 1)
     poll_until(source, lambda: key not in wrong(store))
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (17, "Message 17 of s was gone from the hub before it was read"),
+        (25, "9 messages (17 to 25) of s were gone from the hub before they were read"),
+    ],
+)
+def test_a_gap_is_told_by_its_messages(database: Database, last: int, said: str) -> None:
+    notices = Notices(database, SystemClock())
+    Reports("hub", notices).gaps(Partition("0", "s", "earliest", gaps=[Gap(17, last)]))
+    notices.flush()
+    with database.connect() as connection:
+        assert [incident.message for incident in incidents.current(connection)] == [said]
