@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, Select, select
 
 from storage.state.dialect import insert
 from storage.state.tables import network_days, registry_homes
@@ -31,16 +31,25 @@ class Home:
         return self.first_time.astimezone(UTC).date()
 
 
-def homes_at(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Home]:
+def homes_at(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Home]:
     """Return the homes under these (registry, identity) keys."""
-    found: dict[tuple[str, str], Home] = {}
-    columns = tuple_(registry_homes.c.registry, registry_homes.c.identity_key)
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        query = select(registry_homes).where(columns.in_(keys[start : start + _KEYS_AT_ONCE]))
-        for row in connection.execute(query).mappings():
-            home = Home(**row)
-            found[home.registry, home.identity_key] = home
-    return found
+    by_registry: dict[str, list[str]] = {}
+    for registry, identity in keys:
+        by_registry.setdefault(registry, []).append(identity)
+    found = [
+        Home(**row)
+        for registry, identities in by_registry.items()
+        for start in range(0, len(identities), _KEYS_AT_ONCE)
+        for row in connection.execute(_homes(registry, identities[start : start + _KEYS_AT_ONCE])).mappings()
+    ]
+    return {(home.registry, home.identity_key): home for home in found}
+
+
+def _homes(registry: str, identities: Sequence[str]) -> Select[Any]:
+    """One registry at a time: for pairs of columns SQLite reads the whole table."""
+    return select(registry_homes).where(
+        registry_homes.c.registry == registry, registry_homes.c.identity_key.in_(identities)
+    )
 
 
 def homes_of(connection: Connection, registry: str) -> list[Home]:

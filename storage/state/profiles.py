@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, and_, select, tuple_
 
 from storage.state.dialect import insert
 from storage.state.tables import network_days
@@ -34,12 +34,12 @@ def network_days_at(
     connection: Connection, keys: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], NetworkDay]:
     """Return the days under these (identity, network, date) keys."""
-    columns = tuple_(network_days.c.identity_key, network_days.c.network, network_days.c.date)
+    columns = (network_days.c.identity_key, network_days.c.network, network_days.c.date)
     found = [
         NetworkDay(**row)
         for start in range(0, len(keys), _KEYS_AT_ONCE)
         for row in connection.execute(
-            select(network_days).where(columns.in_(keys[start : start + _KEYS_AT_ONCE]))
+            select(network_days).where(_among(columns, keys[start : start + _KEYS_AT_ONCE]))
         ).mappings()
     ]
     return {(day.identity_key, day.network, day.date): day for day in found}
@@ -47,16 +47,24 @@ def network_days_at(
 
 def matching_days_of(connection: Connection, groups: Sequence[tuple[str, str]]) -> list[NetworkDay]:
     """Return the days that matched of these (identity, network) pairs, by identity, network and date."""
-    columns = tuple_(network_days.c.identity_key, network_days.c.network)
-    query = select(network_days).where(network_days.c.judgement.is_not(None))
-    order = (network_days.c.identity_key, network_days.c.network, network_days.c.date)
+    columns = (network_days.c.identity_key, network_days.c.network)
+    query = select(network_days).where(network_days.c.judgement.is_not(None)).order_by(*columns, network_days.c.date)
     return [
         NetworkDay(**row)
         for start in range(0, len(groups), _KEYS_AT_ONCE)
-        for row in connection.execute(
-            query.where(columns.in_(groups[start : start + _KEYS_AT_ONCE])).order_by(*order)
-        ).mappings()
+        for row in connection.execute(query.where(_among(columns, groups[start : start + _KEYS_AT_ONCE]))).mappings()
     ]
+
+
+def _among(columns: Sequence[Column[str]], keys: Sequence[tuple[str, ...]]) -> ColumnElement[bool]:
+    """Return the condition that columns hold one of these keys. SQLite reads the whole table for one about all columns
+    at once; those about identity and date alone lead it to an index. Networks would multiply what it looks up."""
+    leading = [
+        column.in_({key[at] for key in keys})
+        for at, column in enumerate(columns)
+        if column is not network_days.c.network
+    ]
+    return and_(*leading, tuple_(*columns).in_(keys))
 
 
 def save_network_days(connection: Connection, days: Iterable[NetworkDay]) -> None:
