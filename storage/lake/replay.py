@@ -55,14 +55,18 @@ class Replay:
         return [file for day in days if day in self._dates for file in self._dates[day].values()]
 
     def positions(self, streams: Iterable[str]) -> dict[str, int | None]:
-        """Return the stored position of each stream. Raises StoreError."""
+        """Return the stored position of each stream at this version.
+
+        Raises ConflictError where one has to be looked up and the table has moved on, StoreError where it cannot be.
+        """
         wanted = set(streams)
         if unknown := wanted - self._positions.keys():
             if len(self._positions) > _MAX_STREAMS:
                 self._positions.clear()
                 unknown = wanted
-            # It may be newer than this version: then the commit that wants to know is refused.
             table = open_table(self._root)
+            if table.version() != self.version:  # a later position would be confirmed before it is durable
+                raise ConflictError(f"Version {table.version()} of {self._root} came after {self.version}")
             self._positions.update({stream: table.transaction_version(stream) for stream in unknown})
         return {stream: self._positions[stream] for stream in wanted}
 

@@ -125,6 +125,18 @@ def test_an_entry_of_another_kind_of_writer_is_left_to_delta_rs(
     assert stored(lake) == ids(range(3))
 
 
+def test_a_position_is_never_newer_than_what_the_writer_made_durable(
+    lake: Lake, make_events: MakeEvents, stream: str
+) -> None:
+    waiting = Lake(lake.root)
+    waiting._log.advance()
+    lake.commit(make_events([1]), {stream: 1})
+
+    with pytest.raises(ConflictError, match="came after 0"):
+        waiting._log.positions([stream])
+    assert waiting.commit(make_events([1]), {stream: 1}).redelivered == 1
+
+
 def test_positions_of_streams_beyond_memory_are_looked_up(
     lake: Lake, make_events: MakeEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
