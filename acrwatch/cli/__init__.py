@@ -4,6 +4,7 @@ Exit codes: 0 done (alerts found are no failure), 1 a check failed, 2 usage or c
 4 credentials refused, 5 remote unreachable, 130 interrupted.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
@@ -16,7 +17,9 @@ INTERRUPTED: Final = 130
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command (`sys.argv` if None) and end the process with its exit code."""
     from acrwatch.core.log import log_unexpected_errors
+    from acrwatch.core.masking import hide_environment
 
+    hide_environment(os.environ)
     log_unexpected_errors()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 

@@ -8,7 +8,7 @@ form. What was never a setting (a token that the Azure client got) is known by i
 import json
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote
 
@@ -29,6 +29,14 @@ _SHAPES: Final = re.compile(
         )
         (?P<secret>[^\s;&"'<>,@\\]+)""",
     re.VERBOSE | re.IGNORECASE,
+)
+# azure-identity's and libpq's.
+_READ_BY_LIBRARIES: Final = (
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_PASSWORD",
+    "PGPASSWORD",
+    "PGSSLPASSWORD",
 )
 _URL_PASSWORD: Final = re.compile(r"""(?P<before>://[^/\s:@]*:)(?P<secret>[^\s/"'<>]+)(?=@)""")
 
@@ -61,6 +69,11 @@ def hide(*secrets: str) -> None:
     Give the secret itself, not the text around it. Ones shorter than SHORTEST characters are left to `mask`'s shapes.
     """
     _known.add(form for secret in secrets for form in _forms(secret) if len(form) >= SHORTEST)
+
+
+def hide_environment(environ: Mapping[str, str]) -> None:
+    """Mask the secrets that libraries read from the environment by themselves."""
+    hide(*(environ[name] for name in _READ_BY_LIBRARIES if name in environ))
 
 
 def mask(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -187,6 +188,15 @@ def test_a_database_address_may_come_from_a_file(call: Call, tmp_path: Path, mon
     said = call("config", "show")
     assert "postgresql+psycopg://app:********@db.example.com/state" in said
     assert canaries(said) == []
+
+
+@pytest.mark.parametrize("name", ["AZURE_CLIENT_SECRET", "PGPASSWORD"])
+def test_what_libraries_read_from_the_environment_is_masked(tmp_path: Path, name: str) -> None:
+    environment = {**os.environ, name: CONTEXT, "ACRWATCH__STORE__PATH": f"/srv/{CONTEXT}/lake"}
+    arguments = [sys.executable, "-m", "acrwatch", "config", "show"]
+    ended = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert "/srv/********/lake" in ended.stdout
+    assert canaries(ended.stdout + ended.stderr) == []
 
 
 _DIES = """
