@@ -1,7 +1,7 @@
 """Which files can hold an address, identity or digest: told without opening one of them.
 
 Opening a Parquet file and asking its Bloom filters costs DuckDB about a millisecond, and a lake has hundreds. So for
-each ordered file a sorted list of short hashes of its values is kept: some 0.3 bytes an event. Among 30,000 hashes of
+each ordered file a sorted list of short hashes of its values is kept: some 0.2 bytes an event. Among 30,000 hashes of
 32 bits a value that the file lacks is found once in 140,000 times, which costs a look into the file and nothing else.
 
 The lists are derived: where one is missing or damaged its file is read. They lie in `_lookup`, which engines that read
