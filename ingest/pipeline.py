@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # What is stored at once even before the interval is over: it bounds memory and the size of a commit.
 MAX_MESSAGES: Final = 20_000
-MAX_BYTES: Final = 24 * 1024 * 1024
+MAX_BYTES: Final = 16 * 1024 * 1024
 POLL_SECONDS: Final = 0.5  # how soon a stop is noticed
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from acrwatch.core.model import Message
 
 # Half a commit: what is taken is decoded at once, so it bounds by how much a batch may exceed its limit.
-TAKE_BYTES: Final = 12 * 1024 * 1024
+TAKE_BYTES: Final = 8 * 1024 * 1024
 
 
 class MessageBuffer:
