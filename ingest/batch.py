@@ -21,7 +21,7 @@ from storage.schema import ARROW_SCHEMA, UTC_MICROSECONDS
 
 FLUSH_ROWS: Final = 8_192
 """Rows held as Python objects, some 3 KB each, before they become an Arrow table of some 400 bytes each. 65,536 of them
-outgrow the processor's caches, which costs a tenth; below 4,096 the fixed cost of a table shows."""
+outgrow the processor's caches (5.5 against 5.1 µs a record); below 4,096 the fixed cost of a table shows."""
 
 ID_BYTES: Final = 16
 """128 bits: among a billion events the chance that any two share an id by accident is about 10^-21."""
