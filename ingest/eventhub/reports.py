@@ -3,11 +3,12 @@
 from typing import Final
 
 from acrwatch.core.errors import AcrWatchError
-from ingest.eventhub.hub import Look
+from ingest.eventhub.hub import Arrived, Look
 from ingest.eventhub.partition import Gap, Partition
 from ingest.notices import Notices
 
 RESET: Final = "Run acrwatch ingest reset to read it from its beginning"
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 BACKFILL: Final = "Backfill that time from the storage archive or Log Analytics; raise the hub's retention"
 
 
@@ -31,6 +32,18 @@ class Reports:
             kind="sequence_went_back",
             message=f"partition {one.id} of {self._hub} ends at message {look.last}, but {one.received} is stored: "
             "the hub was made anew or failed over; the partition is not read",
+            remedy=RESET,
+        )
+
+    def made_anew(self, one: Partition, found: Arrived) -> None:
+        """The hub holds another message under the last number that was read, and the partition is not read any more."""
+        then = f"offset {one.offset}" + (f", enqueued {one.enqueued:{_TIME}}" if one.enqueued else "")
+        now = f"offset {found.offset}, enqueued {found.enqueued_time:{_TIME}}"
+        self._notices.open(
+            f"sequence_went_back/{self._hub}/{one.id}",
+            kind="sequence_went_back",
+            message=f"message {found.sequence_number} of partition {one.id} of {self._hub} is another than was read "
+            f"(then {then}, now {now}): the hub was made anew or failed over; it is not read",
             remedy=RESET,
         )
 
