@@ -154,7 +154,7 @@ class Sender:
         moments = sorted((chance.random() * seconds, number) for number in range(1, count + 1))
         begin = time.monotonic()
         due = 0.0
-        while due < seconds:
+        while due < seconds or len(self.sent) <= count:  # what came late still waits for messages to go with
             while moments and moments[0][0] <= due:
                 self.load.put(trigger(moments.pop(0)[1]))
             size = self.load.size()
@@ -164,8 +164,6 @@ class Sender:
             if late < 0:
                 time.sleep(-late)
             self.send(size)
-        while len(self.sent) <= count:  # what still waits for messages to go with
-            self.send(self.load.size())
 
 
 def cpu_seconds(pid: int) -> float:
