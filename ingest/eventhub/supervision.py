@@ -128,7 +128,6 @@ class Supervisor:
         except _Worn:
             log.debug("%s/%s: a new link after many messages", self._around.name, self.one.id)
         except _MadeAnewError as error:
-            self.one.stopped = True
             self._around.reports.made_anew(self.one, error.found)
             self._around.buffer.wake()
         except StolenError as error:
@@ -222,6 +221,7 @@ class Supervisor:
         if self.one.anchor is not None:
             found = self.one.foreign(arrived)
             if found is not None:
+                self.one.stopped = True  # at once: while the link closes, nothing is due, and it is not a dead one
                 raise _MadeAnewError(found)
             self._around.reports.in_order(self.one)
 
