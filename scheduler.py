@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -29,7 +29,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.config import Config
-from acrwatch.core.errors import AcrWatchError, ConfigError
+from acrwatch.core.errors import AcrWatchError, ConfigError, ConflictError
 from acrwatch.delivery.sinks import Sink
 from acrwatch.delivery.sinks.discover import open_sinks
 from acrwatch.delivery.worker import Summary, deliver_due
@@ -47,8 +47,10 @@ from ingest.sources.discover import source_types
 from storage.lake import Lake
 from storage.lake.maintenance import Maintained, maintain
 from storage.lake.retention import first_kept
-from storage.state import forgetting, incidents, leases, runs
+from storage.state import forgetting, leases, runs
 from storage.state.database import Database
+from storage.state.job_reports import JobReports
+from storage.state.purging import purge
 
 __part_of__ = "acrwatch"
 
@@ -57,6 +59,7 @@ log = logging.getLogger(__name__)
 DELIVER_EVERY: Final = timedelta(seconds=5)
 MAINTAIN_EVERY: Final = timedelta(minutes=1)
 WATCH_EVERY: Final = timedelta(minutes=5)
+PURGE_EVERY: Final = timedelta(hours=1)  # with maintenance; it looks through all that is kept
 
 _JOBS: Final = ("detect", "deliver", "maintain", "watch")
 # Of each job one runs, one waits because it was woken meanwhile, and one may have ended but not be counted off yet:
@@ -82,6 +85,7 @@ class Parts:
         self.config = config
         self.clock = clock
         self.rng = rng
+        self._purged: datetime | None = None
         self.owner = f"{socket.gethostname()[:40]}:{os.getpid()}:{rng.getrandbits(32):08x}"
 
     def __enter__(self) -> Self:
@@ -145,8 +149,8 @@ class Parts:
             )
         return found
 
-    def engine(self) -> Engine:
-        """Return the engine over all shipped detections."""
+    def engine(self, on_alerts: Callable[[], object] = lambda: None) -> Engine:
+        """Return the engine over all shipped detections; `on_alerts` is called whenever a run changed alerts."""
         registries = {
             name: RegistryContext(registry.allowed_ranges, registry.admin_usernames)
             for name, registry in self.config.registries.items()
@@ -159,6 +163,7 @@ class Parts:
             self.clock,
             lateness=self.config.detections.lateness,
             publishing=self._publishing(),
+            on_alerts=on_alerts,
         )
 
     def watch(self) -> Watch:
@@ -174,6 +179,10 @@ class Parts:
             if not leases.acquire(connection, "watch", self.owner, 2 * WATCH_EVERY):
                 return None
         return watch.look(now=self.clock.now())
+
+    def reports(self, jobs: Iterable[str]) -> JobReports:
+        """Return where this process reports what becomes of these jobs."""
+        return JobReports(self.database, self.clock, jobs)
 
     def deliver(self) -> Summary:
         """Send what is due."""
@@ -191,12 +200,21 @@ class Parts:
                 leases.release(connection, "maintenance", self.owner)
 
     def _maintain(self, lake: Lake) -> Maintained:
-        now, retention = self.clock.now(), self.config.store.retention
-        done = maintain(lake, now=now, retention=retention, hints=self.hints())
+        now, store = self.clock.now(), self.config.store
+        retention = store.retention
+        done = maintain(lake, now=now, retention=retention, hints=self.hints(), closed_after=store.closed_after)
         if retention is not None and done.retired.dates:
             with self.database.begin() as connection:
                 forgetting.forget_network_days(connection, before=first_kept(retention, now))
+        if self._purged is None or now - self._purged >= PURGE_EVERY:
+            self._purge(now)
         return done
+
+    def _purge(self, now: datetime) -> None:
+        gone = purge(self.database, now=now, keep=self.config.store.state_retention)
+        self._purged = now
+        if gone.deliveries or gone.runs:
+            log.info("forgot %d finished deliveries and %d runs", gone.deliveries, gone.runs)
 
     def hints(self) -> list[int]:
         """Return the versions of the lake that the detections' cursors point to."""
@@ -224,8 +242,7 @@ class Service:
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": _INSTANCES},
         )
         self._scheduler.add_listener(self._raised, EVENT_JOB_ERROR)
-        # What an earlier process left open is taken for failing until a turn succeeds.
-        self._failing = {f"job/{name}" for name in _JOBS}
+        self._reports = parts.reports(_JOBS)
         self._turns = {name: threading.Lock() for name in _JOBS}
         self._began = dict.fromkeys(_JOBS, -math.inf)
 
@@ -233,7 +250,8 @@ class Service:
         """Start reading, judging, delivering. Raises AcrWatchError for what a person must mend before anything runs."""
         parts = self._parts
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-        engine, lake, watch = parts.engine(), parts.lake(), parts.watch()
+        engine = parts.engine(lambda: self.wake("deliver"))
+        lake, watch = parts.lake(), parts.watch()
         pipelines = parts.pipelines(lambda: self.wake("detect"))
         self._add("detect", parts.config.detections.every, lambda: self._detect(engine))
         self._add("deliver", DELIVER_EVERY, self._deliver)
@@ -278,39 +296,23 @@ class Service:
                     return  # what we were asked for began after that
                 self._began[name] = time.monotonic()
                 with self._reported(name):
-                    work()
+                    _once_more(work)
 
         self._scheduler.add_job(turn, "interval", seconds=every.total_seconds(), id=name, name=name)
 
     @contextmanager
     def _reported(self, job: str) -> Iterator[None]:
         """Turn an error that we foresee into an incident, resolved by the next good turn."""
-        key = f"job/{job}"
         try:
-            yield
-            if key in self._failing:
-                with self._parts.database.begin() as connection:
-                    incidents.resolve(connection, key, now=self._parts.clock.now())
-                self._failing.discard(key)
+            with self._reports.turn(job):
+                yield
         except AcrWatchError as error:
-            self._failing.add(key)
             log.error("%s: %s", job, error)
-            self._record(key, f"{job}: {error.message}", error.remedy)
 
     def _raised(self, event: JobExecutionEvent) -> None:
         """Record what we did not foresee. APScheduler has caught and logged it, and goes on with the next turn."""
-        key = f"job/{event.job_id}"
-        self._failing.add(key)
-        message = f"{event.job_id}: unexpected error: {event.exception!r}"
-        self._record(key, message, "Report it, with the log; acrwatch tries again")
-
-    def _record(self, key: str, message: str, remedy: str) -> None:
-        try:
-            with self._parts.database.begin() as connection:
-                now = self._parts.clock.now()
-                incidents.open(connection, key, kind="job_failed", message=message, remedy=remedy, now=now)
-        except AcrWatchError as error:
-            log.error("cannot record the incident: %s", error)
+        message = f"unexpected error: {event.exception!r}"
+        self._reports.failed(event.job_id, message, "Report it, with the log; acrwatch tries again")
 
     def _detect(self, engine: Engine) -> None:
         for passed in engine.passes():
@@ -318,8 +320,6 @@ class Service:
                 log.info(
                     "judged %d events: %d alerts created, %d changed", passed.new_events, passed.created, passed.updated
                 )
-            if passed.created or passed.updated:
-                self.wake("deliver")
             if self._stopping.is_set():
                 break
 
@@ -339,6 +339,15 @@ class Service:
             log.info("compacted %d dates: %d files into %d", len(done.dates), done.files_removed, done.files_added)
         if done is not None and done.clustered:
             log.info("put %s in order for look-ups", ", ".join(map(str, done.clustered)))
+
+
+def _once_more(work: Callable[[], None]) -> None:
+    """Do it; and again where another process, or a person, changed first what it wanted to change."""
+    try:
+        work()
+    except ConflictError as error:
+        log.info("%s; once more", error)
+        work()
 
 
 @contextmanager

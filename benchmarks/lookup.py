@@ -1,93 +1,80 @@
 """Everything about one address, identity or digest: closed dates in order against the same rows as they arrived.
 
-    python -m benchmarks.lookup [--rows N] [--days N]
+    python -m benchmarks.lookup [--rows N] [--days N] [--pairs N]
 
-Both lakes hold the same synthetic events: 2,000 identities, each from a few of 20,000 addresses; 40,000 digests.
-Pairs are interleaved. Bytes are what the process read through the operating system, cached or not.
+Both lakes hold the same synthetic events (benchmarks/lookup_world.py), compacted; one is then put in order. Both are
+asked for every column by the same function, and the answers compared. Pairs are interleaved. Bytes are what the process
+read through the operating system, cached or not.
 """
 
 import argparse
-import hashlib
+import os
 import statistics
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
+from benchmarks.lookup_world import ATTACKER, ATTACKER_DATES, NEVER_SEEN, Words, events
 from benchmarks.machine import described
 from storage.lake import Lake
 from storage.lake.clustering import cluster, due
 from storage.lake.compaction import TARGET_BYTES, compact
+from storage.lake.exchange import exchange
+from storage.lake.parquet import statistics as delta_statistics
+from storage.lake.parquet import write_events
+from storage.lake.snapshot import LakeFile
+from storage.lookup import about
 from storage.query import Reader
-from storage.schema import ARROW_SCHEMA
 
-START: Final = datetime(2026, 9, 1, tzinfo=UTC)
-COMMITS_A_DAY: Final = 10
-IDENTITIES: Final = 2_000
-ADDRESSES: Final = 20_000
-DIGESTS: Final = 40_000
-PAIRS: Final = 7
+START: Final = date(2026, 1, 1)
+FILES_A_DATE: Final = 10
+SEED: Final = 20261122
 
 
-@cache
-def _values() -> tuple[list[str], list[bytes], list[str]]:
-    ips = [f"198.{18 + n // 65536}.{n // 256 % 256}.{n % 256}" for n in range(ADDRESSES)]
-    keys = [bytes(10) + b"\xff\xff" + bytes(map(int, ip.split("."))) for ip in ips]
-    return ips, keys, ["sha256:" + hashlib.sha256(str(n).encode()).hexdigest() for n in range(DIGESTS)]
-
-
-def events(rng: np.random.Generator, day: datetime, rows: int, first: int) -> pa.Table:
-    """Return one commit's events, seeded by `rng`."""
-    who = (rng.pareto(1.1, rows) * 20).astype(np.int64) % IDENTITIES
-    address = (who * 7 + rng.integers(0, 4, rows) ** 2) % ADDRESSES
-    what = (rng.pareto(1.1, rows) * 200).astype(np.int64) % DIGESTS
-    times = np.sort(rng.integers(0, 86_400_000_000, rows)) + int(day.timestamp()) * 1_000_000
-    numbers = range(first, first + rows)
-    ips, keys, digests = _values()
-    given: dict[str, Any] = {
-        "event_id": [hashlib.blake2b(n.to_bytes(8, "big"), digest_size=16).digest() for n in numbers],
-        "event_date": pa.array([day.date()] * rows),
-        "event_time": pa.array(times).cast(ARROW_SCHEMA.field("event_time").type),
-        "ingested_at": pa.array(times).cast(ARROW_SCHEMA.field("event_time").type),
-        "correlation_id": [rng.bytes(16).hex() for _ in numbers],
-        "identity": pa.array([f"user{n}@example.com" for n in range(IDENTITIES)]).take(pa.array(who)),
-        "caller_ip": pa.array(ips).take(pa.array(address)),
-        "caller_ip_address": pa.array(ips).take(pa.array(address)),
-        "ip_key": pa.array(keys, pa.binary()).take(pa.array(address)),
-        "digest": pa.array(digests).take(pa.array(what)),
-        "repository": pa.array([f"team/app{n}" for n in range(200)]).take(pa.array(what % 200)),
-        "succeeded": [True] * rows,
-        "sequence_number": list(numbers),
-    }
-    filler = {field.name: ["x"] * rows for field in ARROW_SCHEMA if not field.nullable}
-    columns = [given.get(name, filler.get(name, [None] * rows)) for name in ARROW_SCHEMA.names]
-    return pa.table(dict(zip(ARROW_SCHEMA.names, columns, strict=True)), schema=ARROW_SCHEMA)
-
-
-def filled(root: Path, rows: int, days: int) -> Lake:
-    """Return a lake of so many rows, each date compacted."""
-    lake, rng = Lake.open(root), np.random.default_rng(20261122)
-    batch = rows // days // COMMITS_A_DAY
-    for number in range(days * COMMITS_A_DAY):
-        day = START + timedelta(days=number // COMMITS_A_DAY)
-        lake.commit(events(rng, day, batch, number * batch), {})
+def fill(lake: Lake, words: Words, rows: int, days: int) -> None:
+    """Write every date in ten files and compact it: what a lake looks like that nobody puts in order."""
+    rng = np.random.default_rng(SEED)
+    a_date = rows // days
     for number in range(days):
-        compact(lake, (START + timedelta(days=number)).date(), TARGET_BYTES)
-    return lake
+        day = START + timedelta(days=number)
+        attacked = 0 <= number - days // 2 < ATTACKER_DATES
+        come = events(rng, words, day, a_date, number * a_date, attacked=attacked)
+        made: dict[LakeFile, str] = {}
+        for first in range(0, a_date, a_date // FILES_A_DATE + 1):
+            part = come.slice(first, a_date // FILES_A_DATE + 1)
+            made[write_events(lake.root, day, part)] = delta_statistics(part)
+        exchange(lake.root, lake.snapshot().version, [], made, operation="WRITE", rows_change=True)
+        compact(lake, day, TARGET_BYTES)
 
 
-def asked(lake: Lake, column: str, value: object) -> tuple[float, int, int]:
+def twin(lake: Lake, root: Path) -> Lake:
+    """Return a second lake of the very same files."""
+    other, files = Lake.open(root), lake.snapshot().files
+    stats = {file: f'{{"numRecords": {file.rows}}}' for file in files}
+    for file in files:
+        (root / file.path).parent.mkdir(exist_ok=True)
+        os.link(lake.root / file.path, root / file.path)
+    exchange(root, other.snapshot().version, [], stats, operation="WRITE", rows_change=True)
+    return other
+
+
+def order(lake: Lake) -> int:
+    """Put every date in order; return how many there were."""
+    dates = due(lake.snapshot(), now=datetime.now(UTC) + timedelta(days=2))
+    for day in dates:
+        cluster(lake, day)
+    return len(dates)
+
+
+def asked(lake: Lake, column: str, value: str | bytes) -> tuple[float, int, int]:
     """Return seconds, bytes read and rows found of one look-up in a reader of its own."""
     with Reader(lake.snapshot()) as reader:
-        files = ", ".join(f"'{lake.root / file.path}'" for file in reader.snapshot.files)
         before, started = _read_so_far(), time.perf_counter()
-        sql = f"SELECT * FROM read_parquet([{files}], union_by_name=true, hive_partitioning=false) WHERE {column} = ?"
-        rows = reader.query(sql, [value]).num_rows
+        rows = about(reader, column, value).num_rows
         return time.perf_counter() - started, _read_so_far() - before, rows
 
 
@@ -95,48 +82,60 @@ def _read_so_far() -> int:
     return int(Path("/proc/self/io").read_text(encoding="ascii").split("rchar: ")[1].split()[0])
 
 
-def subjects() -> list[tuple[str, str, object]]:
-    """Return what is asked for: a busy one and a rare one of each kind."""
-    key = bytes(10) + b"\xff\xff"
+def subjects(words: Words) -> list[tuple[str, str, str | bytes]]:
+    """Return what is asked for, by name: who or what, column, value."""
+    keys, names, digests = words.keys, words.identities, words.digests
     return [
-        ("address, busy", "ip_key", key + bytes((198, 18, 0, 7 * 10))),
-        ("address, rare", "ip_key", key + bytes((198, 18, 7 * 900 // 256, 7 * 900 % 256))),
-        ("identity, busy", "identity", "user10@example.com"),
-        ("identity, rare", "identity", "user900@example.com"),
-        ("digest, busy", "digest", "sha256:" + hashlib.sha256(b"100").hexdigest()),
-        ("digest, rare", "digest", "sha256:" + hashlib.sha256(b"20000").hexdigest()),
+        ("address, attacker's", "ip_key", keys[ATTACKER].as_py()),
+        ("address, never seen", "ip_key", keys[NEVER_SEEN].as_py()),
+        ("address, a person's", "ip_key", keys[1000 * 12 + 2].as_py()),
+        ("address, busy", "ip_key", keys[10 * 12].as_py()),
+        ("identity, rare", "identity", names[1000].as_py()),
+        ("identity, busy", "identity", names[10].as_py()),
+        ("digest, rare", "digest", digests[20_000].as_py()),
+        ("digest, busy", "digest", digests[100].as_py()),
     ]
 
 
+def row(name: str, arrived: Lake, ordered: Lake, column: str, value: str | bytes, pairs: int) -> str:
+    """Ask both lakes in turn; return the line of the table. Raises SystemExit where their answers differ."""
+    taken = [(asked(arrived, column, value), asked(ordered, column, value)) for _ in range(pairs)]
+    (_, much, rows), (_, little, rows_too) = taken[-1]
+    if rows != rows_too:
+        raise SystemExit(f"{name}: {rows} rows as arrived, {rows_too} in order")
+    slow, fast = (statistics.median(pair[side][0] for pair in taken) * 1000 for side in (0, 1))
+    ratio = statistics.median(a[0] / b[0] for a, b in taken)
+    times = f"{slow:,.0f} → {fast:,.0f}"
+    return f"| {name} | {rows:,} | {times} | {ratio:.1f} | {much / 1e6:.1f} → {little / 1e6:.1f} |"
+
+
 def main() -> None:
-    """Fill both lakes, put one in order, ask both, print medians and ratios."""
+    """Fill a lake, put its twin in order, ask both, print medians and ratios."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--rows", type=int, default=2_000_000)
-    options.add_argument("--days", type=int, default=4)
+    options.add_argument("--rows", type=int, default=20_000_000)
+    options.add_argument("--days", type=int, default=40)
+    options.add_argument("--pairs", type=int, default=9)
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        arrived = filled(Path(folder) / "arrived", given.rows, given.days)
-        ordered = filled(Path(folder) / "ordered", given.rows, given.days)
-        started = time.perf_counter()
-        dates = due(ordered.snapshot(), now=datetime.now(UTC) + timedelta(days=2))
-        for day in dates:
-            cluster(ordered, day)
-        spent = time.perf_counter() - started
-        sizes = [sum(file.size for file in lake.snapshot().files) / given.rows for lake in (arrived, ordered)]
-        print(f"{described()}; {given.rows:,} events on {given.days} dates; {len(dates)} put in order in {spent:.1f} s")
-        print(f"bytes per event: as arrived {sizes[0]:.1f}, in order {sizes[1]:.1f}")
-        print(f"{'':>16} {'rows':>8} {'ms':>13} {'time ratio':>10} {'MB read':>13} {'ratio':>6}")
-        for name, column, value in subjects():
-            pairs = [(asked(arrived, column, value), asked(ordered, column, value)) for _ in range(PAIRS)]
-            (_, much, rows), (_, little, rows_too) = pairs[-1]
-            if rows != rows_too:
-                raise SystemExit(f"{name}: {rows} rows as arrived, {rows_too} in order")
-            slow, fast = (statistics.median(pair[side][0] for pair in pairs) * 1000 for side in (0, 1))
-            ratio = statistics.median(a[0] / b[0] for a, b in pairs)
-            print(
-                f"{name:>16} {rows:>8,} {slow:>6.0f}/{fast:<6.0f} {ratio:>10.1f} "
-                f"{much / 1e6:>6.1f}/{little / 1e6:<6.1f} {much / little:>6.1f}"
-            )
+        arrived, words = Lake.open(Path(folder) / "arrived"), Words.make()
+        fill(arrived, words, given.rows, given.days)
+        ordered = twin(arrived, Path(folder) / "ordered")
+        started = time.process_time()
+        dates = order(ordered)
+        spent = (time.process_time() - started) / given.rows * 1e6
+        print(
+            f"{described()}; {given.rows:,} events on {given.days} dates, {dates} put in order, {spent:.1f} µs an event"
+        )
+        sizes = [_size(lake) / given.rows for lake in (arrived, ordered)]
+        print(f"bytes an event: {sizes[0]:.1f} as arrived, {sizes[1]:.1f} in order with the lists of keys\n")
+        print("| | rows | ms | times faster | MB read |\n|---|--:|--:|--:|--:|")
+        for name, column, value in subjects(words):
+            print(row(name, arrived, ordered, column, value, given.pairs), flush=True)
+
+
+def _size(lake: Lake) -> int:
+    keys = sum(path.stat().st_size for path in (lake.root / "_lookup").glob("*"))
+    return keys + sum(file.size for file in lake.snapshot().files)
 
 
 if __name__ == "__main__":

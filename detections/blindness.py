@@ -22,21 +22,26 @@ from detections.silence import Condition
 from storage.lake import Lake
 from storage.state import alerts, incidents, runs
 from storage.state.database import Database
+from storage.state.incidents import Incident
 
 GAP: Final = "ingest-gap"
 STOPPED: Final = "ingest-stopped"
 
 # Incidents that the sources open themselves, and the alert that each of these kinds is worth. A source that is down
-# may be back at once, so it gets as long as a silent registry.
+# may be back at once, so it gets as long as a silent registry; one that lags has done so for 10 minutes already.
 _MIRRORED: Final[Mapping[str, tuple[str, timedelta]]] = {
     "gap": (GAP, timedelta(0)),
     "sequence_went_back": (STOPPED, timedelta(0)),
     "source_down": (STOPPED, timedelta(minutes=15)),
+    "hub_lag": (silence.DELAYED, timedelta(minutes=15)),
 }
+# How an alert ends whose incident ended by itself; a gap ends by age alone, for nothing can undo it.
+_ENDED: Final = (alerts.RECOVERED, "it is over")
+_ENDS: Final[Mapping[str, tuple[str, str]]] = {GAP: (alerts.EXPIRED, "nobody acknowledged it in 7 days")}
 _DAY: Final = timedelta(hours=24)
 
 
-def _metadata(slug: str, number: int, title: str, level: str, subject: str, runbook: str) -> Metadata:
+def _metadata(slug: str, number: int, title: str, level: str, subject: str, *runbook: str) -> Metadata:
     return Metadata(
         slug=slug,
         id=f"7c1f0a52-3d0e-4f4b-8a55-0d5b1f6e9a{number:02d}",
@@ -51,12 +56,20 @@ def _metadata(slug: str, number: int, title: str, level: str, subject: str, runb
         group_for=timedelta(days=3650),
         entities={subject: subject},
         reason="{why}.",
-        runbook=(runbook,),
+        runbook=runbook,
         blind_spots=("It is judged by the clock while acrwatch runs, and not at all while it does not.",),
     )
 
 
 _DIAGNOSTICS: Final = "Look at the registry's diagnostic setting and at what arrives in the event hub: acrwatch check."
+_LOST: Final = (
+    "Import that time from the storage archive (acrwatch import), if there is one; raise the hub's retention.",
+    "acrwatch incidents ack KEY, with the place above as KEY, puts it away and closes this alert.",
+)
+_UNREAD: Final = (
+    "acrwatch check says whether the hub answers, lets us in and goes on from what is stored.",
+    "Where the hub was made anew or failed over: acrwatch ingest reset.",
+)
 METADATA: Final[Mapping[str, Metadata]] = {
     one.slug: one
     for one in (
@@ -66,8 +79,8 @@ METADATA: Final[Mapping[str, Metadata]] = {
         _metadata(
             silence.UNJUDGED, 4, "Events could not be judged", "medium", "detection", "Run acrwatch check --live."
         ),
-        _metadata(GAP, 5, "Messages were lost before they were read", "high", "place", "Backfill that time."),
-        _metadata(STOPPED, 6, "An event hub partition is not read", "high", "place", "Run acrwatch check."),
+        _metadata(GAP, 5, "Messages were lost before they were read", "high", "place", *_LOST),
+        _metadata(STOPPED, 6, "An event hub partition is not read", "high", "place", *_UNREAD),
     )
 }
 
@@ -115,6 +128,7 @@ class Watch:
         late = silence.delayed(presence, now=now)
         quiet = silence.silent(presence, self._registries, now=now)
         with self._database.begin() as connection:
+            incidents.expire(connection, now=now)
             if late:  # what has not been read yet may well be words: nobody new is called silent
                 held = {incident.key for incident in incidents.current(connection)}
                 quiet = [condition for condition in quiet if condition.key in held]
@@ -140,11 +154,25 @@ def _state(connection: Connection, found: Sequence[Condition], now: datetime) ->
 
 def _mirrored(connection: Connection) -> list[Condition]:
     """Return as conditions what the sources reported themselves."""
-    return [
-        Condition(_MIRRORED[one.kind][0], one.key, one.message, one.remedy, _MIRRORED[one.kind][1], incident=False)
-        for one in incidents.current(connection)
-        if one.kind in _MIRRORED
-    ]
+    return [_condition(one) for one in incidents.current(connection) if one.kind in _MIRRORED]
+
+
+def _condition(one: Incident) -> Condition:
+    slug, alert_after = _MIRRORED[one.kind]
+    # Lag is about a stream, as is a delay seen in its rows: both are one alert.
+    subject = one.key.partition("/")[2] if slug == silence.DELAYED else one.key
+    return Condition(slug, subject, one.message, one.remedy, alert_after, incident=False, reported_as=one.key)
+
+
+def acknowledge(connection: Connection, one: Incident, publishing: Publishing, *, now: datetime) -> None:
+    """End an incident because a person has taken note of it, and close the alert about it, if there is one."""
+    incidents.resolve(connection, one.key, now=now)
+    if one.kind in _MIRRORED:
+        metadata = METADATA[_MIRRORED[one.kind][0]]
+        alerting = Alerting(_SelfWatch(metadata), None, connection, "", publishing, now)
+        for alert in alerts.standing(connection, metadata.slug, group_key(_group(metadata, _condition(one)))):
+            if alert.closed_at is None:
+                alerting.close(alert, alerts.ACKNOWLEDGED, {"why": "a person acknowledged its incident"})
 
 
 def _alert(
@@ -157,13 +185,14 @@ def _alert(
         metadata = alerting.detection.metadata
         mine = {_group(metadata, one): one for one in found if one.kind == metadata.slug}
         for group, one in mine.items():
-            began = since.get(one.key, since.get(one.subject))
+            began = since.get(one.key)
             if began is None or now - began >= one.alert_after:
                 _raise(alerting, group, one, began or now - _DAY)
         wanted = {group_key(group) for group in mine}
         for alert in alerts.find(connection, rule=metadata.slug):
             if alert.closed_at is None and alert.group_key not in wanted:
-                alerting.close(alert, alerts.RECOVERED, {"why": "it is over"})
+                reason, why = _ENDS.get(metadata.slug, _ENDED)
+                alerting.close(alert, reason, {"why": why})
     return sum(one.created for one in made), sum(one.updated for one in made)
 
 

@@ -157,7 +157,7 @@ class _Bench:
         with self.database.begin() as connection:
             for alert in alerts.find(connection):
                 closed = replace(alert, status=alerts.CLOSED, close_reason=verdict, closed_at=now, updated_at=now)
-                alerts.save(connection, closed)
+                alerts.save(connection, replace(closed, revision=alert.revision + 1))
 
 
 def event_row(event: CaseEvent, sequence: int, context: Context) -> dict[str, Any]:

@@ -6,7 +6,7 @@ running once. A detection that raises leaves nothing behind but the record of it
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -49,7 +49,9 @@ class Passed:
 class Engine:
     """Runs detections over a lake and keeps their alerts in a database.
 
-    One engine per thread. Several engines over the same stores are safe; the losers of a race change nothing.
+    `on_alerts` is called whenever a run's alerts are committed, so that they go out while other detections still judge;
+    it must return at once. One engine per thread. Several engines over the same stores are safe; the losers of a race
+    change nothing.
     """
 
     lake: Lake
@@ -60,6 +62,7 @@ class Engine:
     lateness: timedelta = timedelta(hours=24)
     publishing: Publishing = field(default_factory=Publishing)
     chunk_rows: int = CHUNK_ROWS
+    on_alerts: Callable[[], object] = lambda: None
 
     def run_until_done(self) -> Passed:
         """Run passes until no new row is left; return what they did together.
@@ -126,6 +129,7 @@ class Engine:
             rows = part.rows
             if not rows:
                 self._keep_hint(detection, cursor, part)
+                self._end_failure(slug)
                 return Passed()
             return self._judge(reader, detection, cursor, part, started)
         except ConflictError as error:
@@ -162,6 +166,14 @@ class Engine:
         with self.database.begin() as connection:
             runs.advance(connection, cursor, cursor.positions, part.hint, version=version, now=now)
 
+    def _end_failure(self, slug: str) -> None:
+        """Take note that a detection which failed can read again, though there is nothing new to judge."""
+        with self.database.connect() as connection:
+            failing = failure.failing(connection, slug)
+        if failing:
+            with self.database.begin() as connection:
+                failure.recovered(connection, slug, self.publishing, now=self.clock.now())
+
     def _judge(self, reader: Reader, detection: Detection, cursor: Cursor, part: Slice, started: datetime) -> Passed:
         metadata = detection.metadata
         events = NewEvents(reader, part, self.context, lateness=self.lateness)
@@ -192,6 +204,8 @@ class Engine:
             failure.recovered(connection, metadata.slug, self.publishing, now=now)
             reach("pass.before_commit")
         reach("pass.committed")
+        if alerting.created or alerting.updated:
+            self.on_alerts()
         return Passed(part.rows, alerting.created, alerting.updated, (), part.more)
 
     def _record_failure(self, detection: Detection, started: datetime, rows: int, error: Exception) -> None:

@@ -68,6 +68,11 @@ def raised(
     _alerting(connection, publishing, now).add((("detection", slug),), [episode])
 
 
+def failing(connection: Connection, slug: str) -> bool:
+    """Return whether the last run of a detection failed, and none has succeeded since."""
+    return incidents.is_open(connection, _incident(slug))
+
+
 def recovered(connection: Connection, slug: str, publishing: Publishing, *, now: datetime) -> None:
     """Resolve the incident and close the alert, where there are any."""
     if not incidents.resolve(connection, _incident(slug), now=now):

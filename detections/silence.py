@@ -35,7 +35,7 @@ class Condition:
     """Something that blinds us. `kind` is the slug of its alert, `subject` what it is about (a registry, a stream).
 
     `alert_after`: how long it must last before it is worth an alert. `incident` is false for what is shown as state
-    elsewhere already.
+    elsewhere already, `reported_as` the key of the incident that says so, where it is one.
     """
 
     kind: str
@@ -45,11 +45,12 @@ class Condition:
     alert_after: timedelta = timedelta(0)
     incident: bool = True
     registries: tuple[str, ...] = field(default=())
+    reported_as: str = ""
 
     @property
     def key(self) -> str:
         """The key of its incident."""
-        return f"{self.kind}/{self.subject}"
+        return self.reported_as or f"{self.kind}/{self.subject}"
 
 
 def silence_allowed(habit: Spoken) -> timedelta:

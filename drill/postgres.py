@@ -56,9 +56,13 @@ class Server:
         self._account = _unprivileged(self._folder)
         self._process: subprocess.Popen[bytes] | None = None
         initialise = ("-A", "trust", "-U", "acrwatch", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-        if self._run("initdb", "-D", str(self._data), *initialise).wait(WAIT) != 0:
-            raise self._failure("initdb failed")
-        self.start()
+        try:
+            if self._run("initdb", "-D", str(self._data), *initialise).wait(WAIT) != 0:
+                raise self._failure("initdb failed")
+            self.start()
+        except BaseException:  # also on Ctrl-C nobody but us knows of it yet
+            self.stop()
+            raise
 
     @property
     def _data(self) -> Path:

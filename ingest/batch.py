@@ -19,8 +19,9 @@ from ingest.values import Resource, microseconds, operation_of, parse_resource, 
 from ingest.wire import Columns
 from storage.schema import ARROW_SCHEMA, UTC_MICROSECONDS
 
-FLUSH_ROWS: Final = 65_536
-"""Rows held as Python objects, some 3 KB each, before they become an Arrow table of some 400 bytes each."""
+FLUSH_ROWS: Final = 8_192
+"""Rows held as Python objects, some 3 KB each, before they become an Arrow table of some 400 bytes each. 65,536 of them
+outgrow the processor's caches (5.5 against 5.1 µs a record); below 4,096 the fixed cost of a table shows."""
 
 ID_BYTES: Final = 16
 """128 bits: among a billion events the chance that any two share an id by accident is about 10^-21."""
@@ -124,17 +125,20 @@ class EventBatch:
 
     def _derived(self, raw: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         derive = self._derive
-        registry = _mapped(raw["resource_id"], lambda text: derive.resources[text].registry, pa.string())
+        registry = _mapped(
+            raw["resource_id"].dictionary_encode(), lambda text: derive.resources[text].registry, pa.string()
+        )
         principal = pc.binary_join_element_wise(registry, pc.fill_null(raw["identity"], ""), _SEPARATOR)
-        status = _mapped(raw["result_description"], parse_status, pa.int16())
+        callers = raw["caller_ip_address"].dictionary_encode()
+        status = _mapped(raw["result_description"].dictionary_encode(), parse_status, pa.int16())
         return {
             "registry": registry,
-            "operation": _mapped(raw["operation_name"], operation_of, pa.string()),
+            "operation": _mapped(raw["operation_name"].dictionary_encode(), operation_of, pa.string()),
             "status_code": status,
             "succeeded": pc.fill_null(pc.and_(pc.greater_equal(status, 200), pc.less(status, 300)), False),
-            "identity_kind": _mapped(principal, derive.kinds.__getitem__, pa.string()),
-            "caller_ip": _mapped(raw["caller_ip_address"], lambda text: derive.addresses[text].text, pa.string()),
-            "ip_key": _mapped(raw["caller_ip_address"], lambda text: derive.addresses[text].key, pa.binary()),
+            "identity_kind": _mapped(principal.dictionary_encode(), derive.kinds.__getitem__, pa.string()),
+            "caller_ip": _mapped(callers, lambda text: derive.addresses[text].text, pa.string()),
+            "ip_key": _mapped(callers, lambda text: derive.addresses[text].key, pa.binary()),
         }
 
     def _positions(self) -> dict[str, pa.Array]:
@@ -152,7 +156,6 @@ class EventBatch:
         return {**repeated, "ingested_at": pa.repeat(self._ingested_at, self._rows)}
 
 
-def _mapped(column: pa.Array, derive: Callable[[str], Any], kind: pa.DataType) -> pa.Array:
+def _mapped(encoded: pa.DictionaryArray, derive: Callable[[str], Any], kind: pa.DataType) -> pa.Array:
     """Return `derive` of each value, null for null; it is called once per distinct value."""
-    encoded = column.dictionary_encode()
     return pa.array(map(derive, encoded.dictionary.to_pylist()), kind).take(encoded.indices)

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.errors import AcrWatchError
-from acrwatch.core.model import Message
 from ingest.backoff import Backoff
+from ingest.decoding import Batch, Decoder
 from ingest.normalise import Normaliser
 from ingest.sources import Source
 from ingest.storing import Counts, Store, Storing
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # What is stored at once even before the interval is over: it bounds memory and the size of a commit.
 MAX_MESSAGES: Final = 20_000
-MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_BYTES: Final = 16 * 1024 * 1024
 POLL_SECONDS: Final = 0.5  # how soon a stop is noticed
 
 
@@ -43,14 +43,15 @@ class Pipeline:
     ) -> None:
         """`on_commit` is called after every commit that brought new events; it must return at once."""
         self._source = source
-        self._steps = Storing(normaliser, lake, database)
+        self._steps = Storing(lake, database)
+        self._decoder = Decoder(normaliser)
         self._database = database
         self._clock = clock
         self._interval = commit_interval.total_seconds()
         self._on_commit = on_commit
         self._backoff = backoff or Backoff(1, 60)
-        self._pending: list[Message] = []
-        self._pending_bytes = 0
+        self._due = Batch(self._decoder)  # to be stored next, and first: until that has worked nothing else is
+        self._pending = Batch(self._decoder)
         self._since = 0.0
         self._storing = False
         self._well: set[str] = set()  # incident keys known to be resolved
@@ -70,16 +71,17 @@ class Pipeline:
                         self._source.start()
                         started = True
                     self._collect(stop, until_caught_up=False)
-                    self._store_pending()
+                    self._store(stop)
                 except Exception as error:  # noqa: BLE001 - the source-read loop: a source that fails must not end the others
                     self._report(error)
                     if not self._storing:
                         self._source.stop()
                         started = False
                     stop.wait(self._backoff.wait())
-            self._store_last()
+            self._store_last(stop)
         finally:
             self._source.stop()
+            self._decoder.close()
 
     def run_once(self, stop: threading.Event | None = None) -> Counts:
         """Store everything the source has now, and return what became of it.
@@ -91,48 +93,65 @@ class Pipeline:
         try:
             while not stop.is_set():
                 self._collect(stop, until_caught_up=True)
-                self._store_pending()
-                if self._source.caught_up():
+                self._store(stop)
+                if self._source.caught_up() and not self._pending.messages:
                     break
+            while self._pending.messages:
+                self._store(stop)
         finally:
             self._source.stop()
+            self._decoder.close()
         return self.counts
 
     def _collect(self, stop: threading.Event, *, until_caught_up: bool) -> None:
         """Poll until a commit is due. Messages taken before an error stay pending."""
         self._storing = False
-        while not stop.is_set() and len(self._pending) < MAX_MESSAGES and self._pending_bytes < MAX_BYTES:
-            wait = self._since + self._interval - time.monotonic() if self._pending else POLL_SECONDS
-            if wait <= 0:
+        while not stop.is_set() and not _full(self._pending):
+            held = bool(self._pending.messages)
+            wait = self._since + self._interval - time.monotonic() if held else POLL_SECONDS
+            if wait <= 0 or (held and until_caught_up and self._source.caught_up()):
                 return
-            arrived = self._source.poll(min(wait, POLL_SECONDS))
-            if arrived or self._source.caught_up():
-                self._resolve(self._source_key)
-            if arrived:
-                self._since = self._since if self._pending else time.monotonic()
-                self._pending += arrived
-                self._pending_bytes += sum(len(message.body) for message in arrived)
-            elif not self._pending or (until_caught_up and self._source.caught_up()):
+            if not self._take(min(wait, POLL_SECONDS)) and not held:
                 return
 
-    def _store_pending(self) -> None:
-        if not self._pending:
+    def _take(self, timeout: float) -> bool:
+        """Add what has arrived to what is pending; return whether anything has."""
+        arrived = self._source.poll(timeout)
+        if arrived or self._source.caught_up():
+            self._resolve(self._source_key)
+        if not arrived:
+            return False
+        self._since = self._since if self._pending.messages else time.monotonic()
+        self._pending.add(arrived, self._clock.now())
+        return True
+
+    def _store(self, stop: threading.Event) -> None:
+        """Store what is due: a batch that could not be stored before, else what is pending."""
+        if not self._due.messages:
+            self._due, self._pending = self._pending, self._due
+        if not self._due.messages:
             return
+        self._due.begin(self._clock.now())
+        if not stop.is_set() and not _full(self._pending):
+            self._take(0)  # decoded while the batch that is due is written
         self._storing = True
-        stored = self._steps.store(self._pending, self._source.stored, self._clock.now())
-        self.counts += stored
+        now = self._clock.now()
+        stored = self._steps.store(self._due.messages, self._due.decoded(now), self._source.stored, now)
         self._storing = False
-        self._pending, self._pending_bytes = [], 0
+        self._due = Batch(self._decoder)
+        self.counts += stored
         self._backoff.reset()
         self._resolve(self._store_key)
         if stored.events:
             self._on_commit()
 
-    def _store_last(self) -> None:
+    def _store_last(self, stop: threading.Event) -> None:
         try:
-            self._store_pending()
+            while self._due.messages or self._pending.messages:
+                self._store(stop)
         except AcrWatchError as error:
-            log.warning("%s: %d messages will be read again: %s", self._source.name, len(self._pending), error)
+            left = len(self._due.messages) + len(self._pending.messages)
+            log.warning("%s: %d messages will be read again: %s", self._source.name, left, error)
 
     @property
     def _source_key(self) -> str:
@@ -168,3 +187,7 @@ class Pipeline:
                 incidents.resolve(connection, key, now=self._clock.now())
             self._unrecorded.pop(key, None)
             self._well.add(key)
+
+
+def _full(batch: Batch) -> bool:
+    return len(batch.messages) >= MAX_MESSAGES or batch.size >= MAX_BYTES

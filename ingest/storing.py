@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from acrwatch.core.crashpoint import reach
 from acrwatch.core.model import Message
-from ingest.normalise import Normaliser
+from ingest.normalise import Normalised
 from ingest.unreadable import Unreadable
 from storage.lake import Commit
 from storage.state import counts, positions, rejects
@@ -48,24 +48,27 @@ class Counts:
 
 
 class Storing:
-    """Takes batches of messages to lake and database. Belongs to one thread."""
+    """Takes batches of decoded messages to lake and database. Belongs to one thread."""
 
-    def __init__(self, normaliser: Normaliser, lake: Store, database: Database) -> None:
-        self._normaliser = normaliser
+    def __init__(self, lake: Store, database: Database) -> None:
         self._lake = lake
         self._database = database
 
-    def store(self, messages: Sequence[Message], told: Callable[[Sequence[Message]], None], now: datetime) -> Counts:
+    def store(
+        self,
+        messages: Sequence[Message],
+        normalised: Normalised,
+        told: Callable[[Sequence[Message]], None],
+        now: datetime,
+    ) -> Counts:
         """Make messages durable, in an order in which a crash at any point loses and doubles nothing.
 
-        `told` is the source's `stored`; `now` (aware) is when the messages were taken in.
+        `normalised` is what those of them became that are not Unreadable; `told` is the source's `stored`.
 
         Raises StoreError; the same messages may be passed again.
         """
-        # 1. Decode. Nothing is written yet.
+        # 1. Decoded they are already. Nothing is written yet.
         unreadable = [message.as_reject() for message in messages if isinstance(message, Unreadable)]
-        readable = [message for message in messages if not isinstance(message, Unreadable)]
-        normalised = self._normaliser.batch(readable, now=now)
         found = [*unreadable, *normalised.rejects]
         # 2. Rejects, keyed by position: before the position moves past them, or a crash in between would lose them.
         if found:

@@ -12,13 +12,14 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 import numpy as np
-from msgspec.structs import astuple
 
 from ingest.memo import Memo
-from ingest.rows import ABSENT, ABSENT_GUIDS, GUID_COLUMNS, PLACE, TEXT_LIMIT, UnfitError
+from ingest.rows import ABSENT, ABSENT_GUIDS, GUID_COLUMNS, PLACE, RAW_NAMES, TEXT_LIMIT, UnfitError
 from ingest.values import INT64_MAX, Resource
 
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)]
+# It becomes a member of `extra`, whose text is bounded, too: one character is six at most (`\u0001`), so these fit.
+Stamp: TypeAlias = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT // 8)]
 Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 Columns: TypeAlias = list[Sequence[Any]]
 """One sequence of values per name of RAW_NAMES, all of one length."""
@@ -56,7 +57,7 @@ class WireRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fal
     durationMs: Text | None = None  # noqa: N815
     callerIpAddress: Text | None = None  # noqa: N815
     correlationId: Text | None = None  # noqa: N815
-    RegionStamp: Text | None = None
+    RegionStamp: Stamp | None = None
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -68,36 +69,9 @@ _RECORDS: Final = msgspec.json.Decoder(WireRecord)
 _LISTS: Final = msgspec.json.Decoder(list[WireRecord])
 _ENVELOPE_START: Final = re.compile(rb'\s*+\{\s*+"records"')
 
-_TOP: Final = (
-    "event_time",
-    "category",
-    "resource_id",
-    "operation_name",
-    "identity",
-    "region",
-    "result_type",
-    "result_description",
-    "duration_ms",
-    "caller_ip_address",
-    "correlation_id",
-    "extra",
-)
-_PROPERTIES_PLACE: Final = WireRecord.__struct_fields__.index("properties")
-_PROPERTIES: Final = (
-    "tag",
-    "digest",
-    "media_type",
-    "repository",
-    "artifact_type",
-    "user_tenant_id",
-    "login_server",
-    "user_agent",
-    "jwt_id",
-    "size",
-)
 _TEXTS: Final = tuple(
     (PLACE[name], ABSENT | ABSENT_GUIDS if name in GUID_COLUMNS else ABSENT)
-    for name in (*_TOP, *_PROPERTIES)
+    for name in RAW_NAMES
     if name not in {"event_time", "category", "size", "extra"}
 )
 _REQUIRED: Final = tuple(PLACE[name] for name in ("operation_name", "resource_id"))
@@ -105,6 +79,7 @@ _REQUIRED: Final = tuple(PLACE[name] for name in ("operation_name", "resource_id
 _TIME_SHAPE: Final = b"0000-00-00T00:00:00.0000000Z"
 _TIME_LOWEST: Final = np.frombuffer(_TIME_SHAPE, np.uint8)
 _TIME_HIGHEST: Final = np.frombuffer(_TIME_SHAPE.replace(b"0", b"9"), np.uint8)
+_ESCAPES: Final = 1_000
 _MICROSECOND_PLACES: Final = len("2025-01-30T14:19:15.193173")
 
 
@@ -176,8 +151,16 @@ def decode_record(raw: bytes) -> WireRecord | None:
 
 def may_hold_null(raw: bytes) -> bool:
     """Return whether some text of this JSON might hold U+0000, which JSON can only write as an escape."""
-    # The one-byte search is some 40 times faster than the longer one, and most bodies hold no backslash.
-    return b"\\" in raw and b"\\u0000" in raw
+    # From escape to escape, for a search of one byte is 100 times faster than one of six, and a message of 200 records
+    # holds some hundred backslashes, those of Docker's user agents. A body of little else is searched whole.
+    at = raw.find(b"\\")
+    for _ in range(_ESCAPES):
+        if at < 0:
+            return False
+        if raw[at + 1 : at + 6] == b"u0000":
+            return True
+        at = raw.find(b"\\", at + 2)
+    return b"\\u0000" in raw
 
 
 def extra_text(members: dict[str, Any]) -> str:
@@ -199,11 +182,7 @@ def _decode(body: bytes) -> Sequence[WireRecord]:
 
 
 def _transposed(records: Sequence[WireRecord]) -> Columns:
-    columns: Columns = [()] * len(PLACE)
-    top = list(zip(*map(astuple, records), strict=True))
-    inner = zip(*map(astuple, top.pop(_PROPERTIES_PLACE)), strict=True)
-    for name, column in (*zip(_TOP, top, strict=True), *zip(_PROPERTIES, inner, strict=True)):
-        columns[PLACE[name]] = column
+    columns = _extracted(records)
     for place, absent in _TEXTS:
         values = columns[place]
         for word in absent:
@@ -211,6 +190,36 @@ def _transposed(records: Sequence[WireRecord]) -> Columns:
                 columns[place] = [None if value in absent else value for value in values]
                 break
     return columns
+
+
+def _extracted(records: Sequence[WireRecord]) -> Columns:
+    """Return every member as a column: a comprehension for each is twice as fast as transposing records as tuples."""
+    inner = [record.properties for record in records]
+    columns: dict[str, Sequence[Any]] = {
+        "event_time": [record.time for record in records],
+        "category": [record.category for record in records],
+        "resource_id": [record.resourceId for record in records],
+        "operation_name": [record.operationName for record in records],
+        "identity": [record.identity for record in records],
+        "region": [record.location for record in records],
+        "result_type": [record.resultType for record in records],
+        "result_description": [record.resultDescription for record in records],
+        "duration_ms": [record.durationMs for record in records],
+        "caller_ip_address": [record.callerIpAddress for record in records],
+        "correlation_id": [record.correlationId for record in records],
+        "extra": [record.RegionStamp for record in records],
+        "tag": [properties.tag for properties in inner],
+        "digest": [properties.digest for properties in inner],
+        "media_type": [properties.mediaType for properties in inner],
+        "repository": [properties.repository for properties in inner],
+        "artifact_type": [properties.artifactType for properties in inner],
+        "user_tenant_id": [properties.tenantId for properties in inner],
+        "login_server": [properties.loginServer for properties in inner],
+        "user_agent": [properties.userAgent for properties in inner],
+        "jwt_id": [properties.jwtId for properties in inner],
+        "size": [properties.size for properties in inner],
+    }
+    return [columns[name] for name in RAW_NAMES]
 
 
 def _durations(texts: Sequence[str | None]) -> list[float | None]:

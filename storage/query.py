@@ -43,11 +43,23 @@ class Slice:
     more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """The new rows of one stream in one file: their first and last position, and how many they are."""
+
+    source: str
+    first: int
+    last: int
+    rows: int
+    path: str
+
+
 class Reader:
     """Queries over one snapshot. Times come out as aware UTC datetimes. Not thread-safe; close it."""
 
     def __init__(self, snapshot: Snapshot, *, threads: int = 2) -> None:
         self.snapshot = snapshot
+        self._looked: dict[tuple[tuple[str, int], ...], list[_Extent]] = {}
         spill = str(Path(tempfile.gettempdir()) / f"acrwatch-duckdb-{os.getpid()}")
         self._connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill})
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -119,12 +131,14 @@ class Reader:
             "WHERE e.sequence_number <= p.upto"
         )
 
-    def _files(self, files: Sequence[LakeFile]) -> str:
+    def _files(self, files: Sequence[LakeFile], *, named: bool = False) -> str:
         if not files:
-            self._connection.register("no_events", ARROW_SCHEMA.remove(1).empty_table())
+            empty = ARROW_SCHEMA.remove(1).append(pa.field("filename", pa.string())).empty_table()
+            self._connection.register("no_events", empty if named else empty.drop_columns(["filename"]))
             return "no_events"
         paths = ", ".join("'" + str(self.snapshot.root / file.path).replace("'", "''") + "'" for file in files)
-        return f"read_parquet([{paths}], union_by_name=true, hive_partitioning=false)"
+        name = ", filename=true" if named else ""
+        return f"read_parquet([{paths}], union_by_name=true, hive_partitioning=false{name})"
 
     def _reach(self, judged: Positions, files: Sequence[LakeFile]) -> tuple[Positions, int]:
         self._connection.register("judged_positions", _pairs_table(judged))
@@ -136,21 +150,53 @@ class Reader:
         return {**judged, **{row["source"]: row["upto"] for row in found}}, sum(row["rows"] for row in found)
 
     def _slice_by_position(self, judged: Positions, chunk_rows: int) -> Slice:
-        """Find new rows without the log's help, by looking at every file's positions."""
+        """Find new rows without the log's help, by looking at every file's positions.
+
+        Only the first look goes through all files, for a few numbers of each; what is cut, and handed on to be read
+        again by detections, are the files that the next rows can be in.
+        """
+        extents = self._extents(judged)
+        files = self._next_files(extents, chunk_rows)
         self._connection.register("judged_positions", _pairs_table(judged))
         found = self.query(
             "WITH counted AS (SELECT e.source AS source, e.sequence_number AS position, count(*) AS rows "
-            f"FROM {self._files(self.snapshot.files)} e LEFT JOIN judged_positions p ON p.source = e.source "
+            f"FROM {self._files(files)} e LEFT JOIN judged_positions p ON p.source = e.source "
             f"WHERE e.sequence_number > coalesce(p.position, {-(2**63)}) GROUP BY ALL), "
             "running AS (SELECT *, sum(rows) OVER (ORDER BY source, position) - rows AS before FROM counted) "
-            "SELECT source, max(position) FILTER (before < $1) AS upto, sum(rows) FILTER (before < $1) AS rows, "
-            "bool_or(before >= $1) AS more FROM running GROUP BY source",
+            "SELECT source, max(position) AS upto, sum(rows) AS rows FROM running WHERE before < $1 GROUP BY source",
             [chunk_rows],
         ).to_pylist()
-        upto = {**judged, **{row["source"]: row["upto"] for row in found if row["upto"] is not None}}
-        more = any(row["more"] for row in found)
-        hint = None if more else self._hint(self.snapshot.version)
-        return Slice(judged, upto, self.snapshot.files, hint, sum(int(row["rows"] or 0) for row in found), more)
+        upto = {**judged, **{row["source"]: row["upto"] for row in found}}
+        rows = sum(int(row["rows"]) for row in found)
+        more = rows < sum(extent.rows for extent in extents)
+        return Slice(judged, upto, tuple(files), None if more else self._hint(self.snapshot.version), rows, more)
+
+    def _extents(self, judged: Positions) -> Sequence[_Extent]:
+        """Return where each file's rows beyond `judged` lie, by stream and first position; every detection at the same
+        positions gets the same answer without another look."""
+        key = tuple(sorted(judged.items()))
+        if key not in self._looked:
+            self._connection.register("judged_positions", _pairs_table(judged))
+            found = self.query(
+                "SELECT e.source AS source, min(e.sequence_number) AS first, max(e.sequence_number) AS last, "
+                f"count(*) AS rows, e.filename AS path FROM {self._files(self.snapshot.files, named=True)} e "
+                "LEFT JOIN judged_positions p ON p.source = e.source "
+                f"WHERE e.sequence_number > coalesce(p.position, {-(2**63)}) GROUP BY ALL ORDER BY 1, 2, 3, 5"
+            ).to_pylist()
+            self._looked[key] = [_Extent(**row) for row in found]
+        return self._looked[key]
+
+    def _next_files(self, extents: Sequence[_Extent], chunk_rows: int) -> list[LakeFile]:
+        """Return the files that hold the next `chunk_rows` rows, and all others that reach into the same positions."""
+        last: dict[str, int] = {}
+        rows = 0
+        for extent in extents:
+            if rows >= chunk_rows:
+                break
+            last[extent.source] = max(extent.last, last.get(extent.source, extent.last))
+            rows += extent.rows
+        wanted = {extent.path for extent in extents if extent.source in last and extent.first <= last[extent.source]}
+        return [file for file in self.snapshot.files if str(self.snapshot.root / file.path) in wanted]
 
     def _hint(self, version: int) -> Hint | None:
         entry = Snapshot(self.snapshot.root, version, ()).entry_hash()

@@ -4,6 +4,7 @@ Exit codes: 0 done (alerts found are no failure), 1 a check failed, 2 usage or c
 4 credentials refused, 5 remote unreachable, 130 interrupted.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
@@ -15,6 +16,11 @@ INTERRUPTED: Final = 130
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command (`sys.argv` if None) and end the process with its exit code."""
+    from acrwatch.core.log import log_unexpected_errors
+    from acrwatch.core.masking import hide_environment
+
+    hide_environment(os.environ)
+    log_unexpected_errors()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -32,10 +38,14 @@ def run(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
     as_json = "--json" in arguments or "--jsonl" in arguments
     try:
         result = root.main(list(arguments), prog_name="acrwatch", standalone_mode=False, obj=clock or SystemClock())
+        sys.stdout.flush()
     except click.ClickException as error:
         return failure.tell_usage(error, as_json=as_json)
     except AcrWatchError as error:
         return failure.tell(error, as_json=as_json)
+    except OSError as error:  # a disk that is full or fails, below whatever no command foresaw: output above all
+        said = f"{error.filename or 'the output'} cannot be read or written: {error.strerror}"
+        return failure.tell(AcrWatchError(said, remedy="Check the disk, and who may use it"), as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return result if isinstance(result, int) else 0

@@ -50,6 +50,7 @@ def list_(
     limit: int,
 ) -> None:
     """List alerts, newest first. Historical ones are hidden unless asked for."""
+    from acrwatch.cli.rules import refuse_unknown
     from storage.state import alerts as store
 
     wanted = None if everything else historical
@@ -57,6 +58,8 @@ def list_(
         found = store.find(
             connection, status=status, rule=rule, historical=wanted, include_withdrawn=everything, limit=limit + 1
         )
+        if rule is not None and not found and not store.find(connection, rule=rule, include_withdrawn=True, limit=1):
+            refuse_unknown(rule)
         hidden = store.count(connection, historical=True) if wanted is False else 0
         health = _health(session, connection)
     now = session.clock.now()
@@ -105,11 +108,13 @@ def _status(item: Any) -> str:
 
 
 def _health(session: Session, connection: "Connection") -> list[str]:
-    from acrwatch.cli.health import incident_lines, rejected_lines, unjudged_lines
+    from acrwatch.cli.health import incident_lines, rejected_lines, unjudged_lines, unwatched_lines
 
-    since = session.clock.now() - _HEALTH_SPAN
+    now = session.clock.now()
+    since = now - _HEALTH_SPAN
     return [
-        *incident_lines(connection),
+        *unwatched_lines(connection),
+        *incident_lines(connection, now=now),
         *unjudged_lines(connection, since=since),
         *rejected_lines(connection, since=since),
     ]

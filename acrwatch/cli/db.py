@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acrwatch.cli.output import json_option, note, write_json
+from acrwatch.cli.output import counted, json_option, note, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import ConfigError, ConflictError, NotFoundError
 
@@ -46,15 +46,17 @@ def compact(session: Session, as_json: bool) -> None:
     if as_json:
         write_json(_plain(dataclasses.asdict(done)))
         return
-    note(f"{len(done.dates)} dates compacted: {done.files_removed} files into {done.files_added}.")
+    note(
+        f"{counted(len(done.dates), 'date')} compacted: {counted(done.files_removed, 'file')} into {done.files_added}."
+    )
     if done.clustered:
         note(f"Put in order for look-ups: {', '.join(map(str, done.clustered))}.")
     if done.retired.dates:
-        note(f"Retention took {done.retired.rows} rows of {len(done.retired.dates)} dates.")
+        note(f"Retention took {counted(done.retired.rows, 'row')} of {counted(len(done.retired.dates), 'date')}.")
     if done.conflicts:
         note(f"{done.conflicts} dates were left to another process that was at the same files.")
     if done.orphans:
-        note(f"{done.orphans} files of interrupted commits were swept away.")
+        note(f"Swept away: {counted(done.orphans, 'file')} of interrupted commits.")
 
 
 @db.command()
@@ -108,7 +110,11 @@ def vacuum(session: Session, dry_run: bool, as_json: bool) -> None:
         return
     for path in paths if dry_run else ():
         note(str(path.relative_to(lake.root)))
-    note(f"{len(paths)} files of {size:,} bytes can go." if dry_run else f"{deleted} files deleted.")
+    note(
+        f"Of no use: {counted(len(paths), 'file')} of {size:,} bytes."
+        if dry_run
+        else f"Deleted: {counted(deleted, 'file')}."
+    )
 
 
 def _lake(session: Session) -> "Lake":
@@ -149,12 +155,12 @@ def _tell(findings: "list[Finding]", repaired: "Repaired | None") -> None:
     lost = repaired.lost if repaired else ()
     for file in lost:
         streams = ", ".join(file.streams) or "unknown streams (the log no longer says)"
-        note(f"Given up: {file.rows} rows of {file.date} from {streams}, in {file.path}.")
+        note(f"Given up: {counted(file.rows, 'row')} of {file.date} from {streams}, in {file.path}.")
     if lost:
         note(
-            f"{sum(file.rows for file in lost)} rows are lost from the lake. To get them back: import their files "
-            "again (acrwatch import), or read the hub anew while it still holds them (acrwatch ingest reset). What is "
-            "still there is not stored twice."
+            f"Lost from the lake: {counted(sum(file.rows for file in lost), 'row')}. To get them back: import their "
+            "files again (acrwatch import), or read the hub anew while it still holds them (acrwatch ingest reset). "
+            "What is still there is not stored twice."
         )
     for finding in findings:
         note(f"{finding.kind}: {finding.message}. {finding.remedy}.")

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from acrwatch.cli.output import counted
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -11,14 +13,14 @@ _SHOWN = 3
 _COUNTED = 100
 
 
-def incident_lines(connection: "Connection") -> list[str]:
-    """Return what is wrong at present, longest first; nothing if all is well."""
+def incident_lines(connection: "Connection", *, now: datetime) -> list[str]:
+    """Return what is wrong at `now`, longest first; nothing if all is well."""
     from storage.state import incidents
 
-    found = incidents.current(connection)
+    found = [incident for incident in incidents.current(connection) if not incident.aged(now)]
     if not found:
         return []
-    lines = [f"Health: {len(found)} {'incident' if len(found) == 1 else 'incidents'} open; alerts may be missing."]
+    lines = [f"Health: {counted(len(found), 'incident')} open; alerts may be missing. See `acrwatch incidents list`."]
     for incident in found[:_SHOWN]:
         remedy = f". {incident.remedy}" if incident.remedy else ""
         lines.append(f"  since {incident.since:%Y-%m-%d %H:%M}Z: {incident.message}{remedy}")
@@ -27,12 +29,30 @@ def incident_lines(connection: "Connection") -> list[str]:
     return lines
 
 
+def unwatched_lines(connection: "Connection") -> list[str]:
+    """Return since when no `acrwatch run` looks any more, where one ever did: nothing else here would tell."""
+    from storage.state import leases
+
+    ended = leases.lapsed(connection, "watch")
+    if ended is None:
+        return []
+    since = f"{ended:%Y-%m-%d %H:%M}Z"
+    line = (
+        f"Health: no `acrwatch run` has looked for silence, lag and gaps since {since}. Is it running? What came since"
+    )
+    return [f"{line} may be neither read nor judged."]
+
+
 def unjudged_lines(connection: "Connection", *, since: datetime) -> list[str]:
     """Return which detections met events since a moment that they could not judge."""
     from storage.state import runs
 
     found = runs.unjudged(connection, since=since)
-    return [f"Health: {slug} could not judge {count} events of the last day." for slug, count in sorted(found.items())]
+    return [
+        f"Health: {slug} could not judge {counted(count, 'event')} of the last day; `acrwatch check --live` shows "
+        "which members of the records are absent or unusable."
+        for slug, count in sorted(found.items())
+    ]
 
 
 def rejected_lines(connection: "Connection", *, since: datetime) -> list[str]:
@@ -48,4 +68,4 @@ def rejected_lines(connection: "Connection", *, since: datetime) -> list[str]:
         return []
     count = f"{_COUNTED} or more" if len(found) == _COUNTED else str(len(found))
     noun = "record" if len(found) == 1 else "records"
-    return [f"Health: {count} {noun} refused in the last day; see `acrwatch rejects list`."]
+    return [f"Health: {count} {noun} refused in the last day and not judged; see `acrwatch rejects list --pending`."]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from acrwatch.cli.ingest import sentence
-from acrwatch.cli.output import json_option, note, write_json
+from acrwatch.cli.output import counted, json_option, note, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import NotFoundError
 
@@ -49,7 +49,7 @@ def import_files(session: Session, /, paths: tuple[Path, ...], as_json: bool) ->
     if as_json:
         write_json({**files, **dataclasses.asdict(counts)})
     skipped = f" ({progress.files_skipped} imported before)" if progress.files_skipped else ""
-    note(f"{progress.files_done} files{skipped}: {sentence(counts)}")
+    note(f"{counted(progress.files_done, 'file')}{skipped}: {sentence(counts)}")
     if counts.events:
         note("`acrwatch detect --once` judges them now; a running service does by itself.")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrwatch.cli.output import json_option, note, write_json
+from acrwatch.cli.output import counted, json_option, note, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.turns import side_by_side
 from acrwatch.core.errors import AcrWatchError, ConfigError, NotFoundError
@@ -82,7 +82,7 @@ def _ingest_once(parts: "Parts", *, as_json: bool) -> None:
 
 def sentence(counts: "Counts") -> str:
     """Return what became of the messages, as people read it."""
-    parts = [f"{counts.events} new events from {counts.messages} messages"]
+    parts = [f"{counted(counts.events, 'new event')} from {counted(counts.messages, 'message')}"]
     if counts.duplicates:
         parts.append(f"{counts.duplicates} known already")
     if counts.redelivered:

@@ -1,5 +1,6 @@
 """`acrwatch init`: a commented configuration, and the exact steps that make Azure send audit records to it."""
 
+import contextlib
 import re
 import shlex
 from importlib.resources import files
@@ -41,9 +42,18 @@ def init(path: Path, registry: str, namespace: str, eventhub: str, resource_grou
     except FileExistsError:
         raise ConfigError(f"{path} exists already", remedy="Remove it first, or name another file") from None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+        _remove_half(path)
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", remedy="Free disk space, or name a file elsewhere"
+        ) from None
     note(f"Wrote {path}. What is left to do:")
     write_text(_template("next_steps.txt.in").substitute(names).rstrip("\n"))
+
+
+def _remove_half(path: Path) -> None:
+    """A half-written file would be refused as existing already the next time."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _template(name: str) -> Template:

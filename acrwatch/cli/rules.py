@@ -1,5 +1,8 @@
 """`acrwatch rules`: reading and checking detections."""
 
+import difflib
+import math
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +107,7 @@ def test_(ctx: click.Context, which: tuple[str, ...], as_json: bool) -> None:
     paths = [Path(word) for word in which if Path(word).exists()]
     named = {word: _known(word) for word in which if not Path(word).exists()}
     found = {**load_rules(paths), **named} if which else in_use()
-    results = [result for _, detection in sorted(found.items()) for result in _tried(detection)]
+    results = [result for _, detection in sorted(found.items()) for result in tried(detection)]
     failed = [result for result in results if not result["passed"]]
     if as_json:
         write_json(results)
@@ -114,12 +117,17 @@ def test_(ctx: click.Context, which: tuple[str, ...], as_json: bool) -> None:
     ctx.exit(1 if failed else 0)
 
 
-def _tried(detection: "Detection") -> Iterator[dict[str, Any]]:
-    """Yield what came of each case. A case that is wrong, or breaks the detection, does not keep the others from it."""
+def tried(detection: "Detection", *, until: float = math.inf) -> Iterator[dict[str, Any]]:
+    """Yield what came of each case; none begins after `until` (monotonic).
+
+    A case that is wrong, or breaks the detection, does not keep the others from it.
+    """
     from detections.case import run_case
     from detections.case_spec import CaseMistakeError, read_case
 
     for given in detection.metadata.tests:
+        if time.monotonic() >= until:
+            return
         try:
             differences = list(run_case(detection, read_case(given)).differences)
         except CaseMistakeError as error:
@@ -141,6 +149,15 @@ def metadata_as_json(rule: "Metadata") -> dict[str, Any]:
         "entities": dict(rule.entities),
         "tests": len(rule.tests),
     }
+
+
+def refuse_unknown(slug: str) -> None:
+    """Raise NotFoundError, with the nearest name, where no rule that is installed raises such alerts."""
+    found = {*in_use(), *about_ourselves()}
+    if slug not in found:
+        near = difflib.get_close_matches(slug, found, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(found))}"
+        raise NotFoundError(f"there is no rule {slug!r}, and no alert of one", remedy=hint)
 
 
 def _known(slug: str) -> "Detection":

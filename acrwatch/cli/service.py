@@ -1,17 +1,19 @@
 """`acrwatch run`, `detect` and `deliver`: the stages after ingest, together or each by itself."""
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from acrwatch.cli.output import json_option, note, write_json
+from acrwatch.cli.output import counted, json_option, note, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.turns import repeat
 
 if TYPE_CHECKING:
     from scheduler import Parts
 
+_T = TypeVar("_T")
 _ONCE = click.option("--once", is_flag=True, help="Do what is due now, print counts, and end.")
 
 
@@ -44,7 +46,7 @@ def detect(ctx: click.Context, once: bool, as_json: bool) -> None:
         if once:
             ctx.exit(_detect_once(parts, as_json=as_json))
         engine = parts.engine()
-        repeat(engine.run_until_done, session.config.detections.every)
+        repeat(_reported(parts, "detect", engine.run_until_done), session.config.detections.every)
 
 
 @click.command()
@@ -56,23 +58,36 @@ def deliver(session: Session, once: bool, as_json: bool) -> None:
     from scheduler import DELIVER_EVERY
 
     with session.parts() as parts:
+        turn = _reported(parts, "deliver", parts.deliver)
         if not once:
-            repeat(parts.deliver, DELIVER_EVERY)
+            repeat(turn, DELIVER_EVERY)
             return
-        summary = parts.deliver()
+        summary = turn()
     if as_json:
         write_json(dataclasses.asdict(summary))
     else:
         note(f"{summary.sent} sent, {summary.retried} to be tried again, {summary.dead} given up.")
 
 
+def _reported(parts: "Parts", job: str, work: Callable[[], _T]) -> Callable[[], _T]:
+    """Return the work as one that leaves an incident when it fails, as the same job of `acrwatch run` does."""
+    reports = parts.reports([job])
+
+    def turn() -> _T:
+        with reports.turn(job):
+            return work()
+
+    return turn
+
+
 def _detect_once(parts: "Parts", *, as_json: bool) -> int:
-    passed = parts.engine().run_until_done()
+    passed = _reported(parts, "detect", parts.engine().run_until_done)()
     if as_json:
         counts = {"new_events": passed.new_events, "alerts_created": passed.created, "alerts_updated": passed.updated}
         write_json({**counts, "failed": list(passed.failed)})
     else:
-        note(f"{passed.new_events} events judged: {passed.created} alerts created, {passed.updated} changed.")
+        created = counted(passed.created, "alert")
+        note(f"{counted(passed.new_events, 'event')} judged: {created} created, {passed.updated} changed.")
     for slug in passed.failed:
         note(f"Detection {slug} failed; see the log. It tries the same events again.")
     return 1 if passed.failed else 0

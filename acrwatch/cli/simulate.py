@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acrwatch.cli.output import note, write_text
+from acrwatch.cli.output import counted, note, write_text
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.setting import moment
 
@@ -89,14 +89,14 @@ def _emit(scenario: "Scenario", hub: str | None, eventhub: str, folder: Path | N
 
     labelled = in_arrival_order(records_of(scenario))
     if hub:
-        return f"Sent {send((item.record for item in labelled), hub, eventhub)} messages to {eventhub}"
+        return f"Sent {counted(send((item.record for item in labelled), hub, eventhub), 'message')} to {eventhub}"
     if folder:
-        return f"Wrote {len(write_files(labelled, folder, layout))} files below {folder}"  # type: ignore[arg-type]
+        return f"Wrote {counted(len(write_files(labelled, folder, layout)), 'file')} below {folder}"  # type: ignore[arg-type]
     count = 0
     for item in labelled:
         write_text(msgspec.json.encode(item.record).decode())
         count += 1
-    return f"Wrote {count} records"
+    return f"Wrote {counted(count, 'record')}"
 
 
 def _write_labels(scenario: "Scenario", path: Path) -> None:

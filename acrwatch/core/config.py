@@ -15,20 +15,46 @@ from typing import Any, Final, NamedTuple
 
 from acrwatch.core.layers import Tree, overlay, read_file
 from acrwatch.core.section import Entry, SectionReader
-from acrwatch.core.setting import REQUIRED, IpNetwork, Setting, duration, networks, text, texts
+from acrwatch.core.setting import (
+    REQUIRED,
+    DatabaseUrl,
+    IpNetwork,
+    Setting,
+    at_least_a_day,
+    database_url,
+    duration,
+    networks,
+    text,
+    texts,
+)
 
 DEFAULT_FILE: Final = "acrwatch.toml"
 
 STORE: Final = (
     Setting("path", text, "./data/lake", "The folder where events are kept."),
     Setting(
-        "database", text, "sqlite:///data/state.db", "State: sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME."
+        "database",
+        database_url,
+        DatabaseUrl("sqlite:///data/state.db"),
+        "State: sqlite:///FILE, or postgresql+psycopg://USER@HOST/NAME.",
     ),
     Setting(
         "retention",
         duration,
         None,
-        "Events older than this on arrival are refused, and counted. Without it, everything is kept.",
+        "Events older than this on arrival are refused, and counted; stored dates go whole. Without it, all is kept.",
+    ),
+    Setting(
+        "closed_after",
+        duration,
+        timedelta(hours=36),
+        "A date that ended this long ago, and got nothing new since, is put in order for look-ups.",
+    ),
+    Setting(
+        "state_retention",
+        at_least_a_day,
+        timedelta(days=30),
+        "How long runs and finished deliveries are remembered, at least 1d. What was not delivered is never forgotten.",
     ),
 )
 DETECTIONS: Final = (
@@ -59,6 +85,8 @@ class StoreConfig:
     path: str
     database: str
     retention: timedelta | None
+    closed_after: timedelta
+    state_retention: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +228,7 @@ def _items(reader: SectionReader, section: str, head: tuple[Setting[Any], ...], 
 
 
 def _located(store: dict[str, Any], base: Path) -> dict[str, Any]:
-    path, database = store["path"], store["database"]
+    path, database = store["path"], store["database"].reveal()
     located = path if "://" in path else str((base / path).resolve())
     relative = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:)(.+)", database)
     if relative:

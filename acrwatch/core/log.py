@@ -7,43 +7,32 @@ import json
 import logging
 import re
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Final, TextIO
 
-MASK: Final = "********"
+from acrwatch.core.masking import MASK as MASK
+from acrwatch.core.masking import mask as mask
 
-# The secrets this system handles: keys and tokens of Azure connection strings and SAS addresses, webhook signing
-# secrets, bearer tokens, and passwords inside URLs. What is masked is the group `secret`; the rest stays readable.
-_SECRETS: Final = re.compile(
-    r"""(?P<before>
-          (?:SharedAccessKey|AccountKey|SharedSecret|client_secret|password)\s*=\s*
-        | (?<![A-Za-z])sig=
-        | Bearer\s+
-        | whsec_
-        | ://[^/\s:@]*:(?=[^/\s@]+@)
-        )
-        (?P<secret>[^\s;&"'<>,@\\]+)""",
-    re.VERBOSE | re.IGNORECASE,
-)
 # Control characters and the marks that reorder text: a repository or user agent must not forge or hide a log line.
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # The Azure client tells of every link and token renewal at INFO, and of reconnects that it heals by itself at WARNING.
-# The others tell at INFO of each migration plug-in, job and request.
+# The others tell at INFO of each migration plug-in, job, statement and request.
 _LOUD: Final = {
     "azure": logging.ERROR,
     "uamqp": logging.ERROR,
     "alembic": logging.WARNING,
     "apscheduler": logging.WARNING,
     "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "sqlalchemy": logging.WARNING,
 }
+# However much log is asked for: at DEBUG, SQLAlchemy writes every row that it reads, audit records and alerts included.
+_NEVER_BELOW: Final = {"sqlalchemy": logging.INFO}
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-def mask(text: str) -> str:
-    """Return `text` with the secret part of anything that looks like a credential replaced by stars."""
-    return _SECRETS.sub(lambda match: match["before"] + MASK, text)
 
 
 def printable(text: str) -> str:
@@ -91,12 +80,34 @@ def set_up(*, verbosity: int = 0, quiet: bool = False, stream: TextIO | None = N
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbosity else logging.WARNING if quiet else logging.INFO)
     for name, level in _LOUD.items():
-        logging.getLogger(name).setLevel(logging.NOTSET if verbosity > 1 else level)
+        logging.getLogger(name).setLevel(_NEVER_BELOW.get(name, logging.NOTSET) if verbosity > 1 else level)
     return handler
+
+
+def log_unexpected_errors() -> None:
+    """Send what nobody catches, in this or another thread, to the log and so through the mask; for entry points.
+
+    Python would print the tracebacks to stderr as they are, and the words of other people's errors may quote a key.
+    """
+    unexpected = logging.getLogger("acrwatch")
+
+    def in_main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        unexpected.critical("unexpected error", exc_info=(kind, error, trace))
+
+    def in_thread(given: threading.ExceptHookArgs) -> None:
+        if given.exc_value is not None:
+            name = given.thread.name if given.thread else "a thread"
+            unexpected.critical("unexpected error in %s", name, exc_info=given.exc_value)
+
+    sys.excepthook, threading.excepthook = in_main, in_thread
+    sys.unraisablehook = lambda given: unexpected.error("unexpected error: %s", given.err_msg, exc_info=given.exc_value)
 
 
 class _EntryPointHandler(logging.StreamHandler[TextIO]):
     """Known by its type, so that setting up again finds it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        """Go on: a log that cannot be written (a full disk, a closed pipe) must not stop, nor print what it masks."""
 
 
 def _traceback(record: logging.LogRecord) -> list[str]:

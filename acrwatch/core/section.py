@@ -158,6 +158,8 @@ class SectionReader:
         return self._absolute(value)
 
     def _absolute(self, value: object) -> object:
+        if isinstance(value, tuple):
+            return tuple(self._absolute(item) for item in value)
         return (self._base / value).resolve() if isinstance(value, Path) else value
 
     def _unknown_keys(
@@ -184,5 +186,7 @@ def _file_text(base: Path, written: object) -> str:
         raise ValueError("expected the path of a file that holds the secret")
     try:
         return (base / written).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the secret cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        # Not its path: the secret itself is what people put there by mistake.
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text, or no path"
+        raise ValueError(f"the file that it names cannot be read: {why}") from None

@@ -5,37 +5,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final, Generic, TypeVar
+
+from acrwatch.core.secret import DatabaseUrl as DatabaseUrl
+from acrwatch.core.secret import Secret as Secret
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
 
 REQUIRED: Final = object()
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-
-
-class Secret:
-    """A text that shows itself only to `reveal()`: never in repr, str, logs or error messages."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('********')"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +39,11 @@ def text(value: object) -> str:
 def secret(value: object) -> Secret:
     """A non-empty string that is masked wherever it is shown. Its environment key may end in `_FILE`."""
     return Secret(text(value))
+
+
+def database_url(value: object) -> DatabaseUrl:
+    """The address of a database, masked where it holds a password. Its environment key may end in `_FILE`."""
+    return DatabaseUrl(text(value))
 
 
 def integer(value: object) -> int:
@@ -88,6 +73,14 @@ def duration(value: object) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
+def at_least_a_day(value: object) -> timedelta:
+    """A time span of 24 hours or more."""
+    span = duration(value)
+    if span < timedelta(days=1):
+        raise ValueError("expected a time span of at least 24h")
+    return span
+
+
 def moment(value: object) -> datetime:
     """An ISO 8601 time with a zone, or a TOML date-time; returned in UTC."""
     try:
@@ -105,6 +98,11 @@ def texts(value: object) -> tuple[str, ...]:
     if not isinstance(items, list | tuple):
         raise ValueError("expected a list of texts")
     return tuple(text(item.strip() if isinstance(item, str) else item) for item in items)
+
+
+def paths(value: object) -> tuple[Path, ...]:
+    """A list of files or folders; from the environment, comma separated."""
+    return tuple(map(Path, texts(value)))
 
 
 def networks(value: object) -> tuple[IpNetwork, ...]:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from acrwatch.core.log import MASK
+from acrwatch.core.masking import MASK
+from acrwatch.core.secret import looks_like_a_key
 from acrwatch.core.setting import Secret, text
 
 # Shorter parts of a path or query ("v1", "hook") are words, not keys; masking them would only garble messages.
@@ -23,8 +24,13 @@ class WebAddress(Secret):
 
     __str__ = __repr__
 
+    def keys(self) -> tuple[str, ...]:
+        """Return what is masked everywhere: the address without its scheme, and the parts of it that look like keys."""
+        _, _, rest = self.reveal().partition("://")
+        return (rest, *(part for part in self.secrets() if "/" not in part and looks_like_a_key(part)))
+
     def secrets(self) -> tuple[str, ...]:
-        """Return the parts that must not be shown, longest first."""
+        """Return the parts that must not be shown where it is quoted by whom it leads to, longest first."""
         parts = urlsplit(self.reveal())
         found = {parts.path, parts.query, parts.password or "", *parts.path.split("/")}
         found.update(value for _, value in parse_qsl(parts.query))

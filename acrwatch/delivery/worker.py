@@ -26,7 +26,8 @@ from storage.state.outbox import Attempt, Delivery
 
 _log: Final = logging.getLogger(__name__)
 
-# Ten deliveries of at most 15 s each end well within the lease, so that nobody else takes them meanwhile.
+# Ten deliveries of at most 15 s each end well within the lease, so that nobody else takes them meanwhile. The database
+# says when a lease ends; how much of it is used up is measured from before it was asked for.
 BATCH: Final = 10
 LEASE: Final = timedelta(minutes=5)
 _LEASE_RESERVE: Final = timedelta(seconds=20)
@@ -99,21 +100,20 @@ class _Lane:
 
     def run(self) -> Counter[str]:
         for _ in range(_MAX_BATCHES):
-            batch = self._claim()
-            if not batch or not self._send_all(batch):
+            asked = self._clock.now()
+            batch = self._claim(asked)
+            if not batch or not self._send_all(batch, asked + LEASE - _LEASE_RESERVE):
                 break
         return self._results
 
-    def _claim(self) -> Sequence[Delivery]:
+    def _claim(self, now: datetime) -> Sequence[Delivery]:
         with self._database.begin() as connection:
-            return outbox.claim(
-                connection, self._destination, owner=self._owner, lease=LEASE, limit=BATCH, now=self._clock.now()
-            )
+            return outbox.claim(connection, self._destination, owner=self._owner, lease=LEASE, limit=BATCH, now=now)
 
-    def _send_all(self, batch: Sequence[Delivery]) -> bool:
-        """Return whether to go on with this destination."""
+    def _send_all(self, batch: Sequence[Delivery], until: datetime) -> bool:
+        """Return whether to go on with this destination. Nothing is begun after `until`."""
         for index, delivery in enumerate(batch):
-            if delivery.lease_until is not None and self._clock.now() > delivery.lease_until - _LEASE_RESERVE:
+            if self._clock.now() > until:
                 self._give_back(batch[index:], None)  # the machine slept, or the clock jumped
                 return True
             outcome = self._deliver(delivery)

@@ -1,13 +1,15 @@
 """Which event hub, and by whose leave: judged before anything connects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from acrwatch.core.errors import ConfigError
 from acrwatch.core.setting import Secret, moment
+from ingest.eventhub import access as access_settings
+from ingest.eventhub.access import USUAL, Access
 
 SERVICE_PORT: Final = 5671
 FORM: Final = "Endpoint=sb://NAMESPACE.servicebus.windows.net/;SharedAccessKeyName=NAME;SharedAccessKey=KEY"
@@ -27,6 +29,7 @@ class Address:
     eventhub: str
     consumer_group: str
     connection_string: Secret | None = None
+    access: Access = USUAL
 
     @property
     def name(self) -> str:
@@ -41,13 +44,16 @@ def from_settings(values: Mapping[str, object]) -> Address:
     if (secret is None) == (namespace is None):
         raise ConfigError(
             "an eventhub source needs either connection_string or fully_qualified_namespace",
-            remedy="The first carries a key; the second means Entra ID (DefaultAzureCredential)",
+            remedy="The first carries a key; the second means Entra ID, as `credential` says",
         )
+    access = access_settings.from_settings(values)
     if isinstance(secret, Secret):
-        return _from_connection_string(secret, None if eventhub is None else str(eventhub), group)
+        return replace(
+            _from_connection_string(secret, None if eventhub is None else str(eventhub), group), access=access
+        )
     if eventhub is None:
         raise ConfigError("an eventhub source with fully_qualified_namespace needs eventhub", remedy="Name the hub")
-    return Address(_host(str(namespace)), str(eventhub).casefold(), group)
+    return Address(_host(str(namespace)), str(eventhub).casefold(), group, access=access)
 
 
 def _from_connection_string(secret: Secret, eventhub: str | None, group: str) -> Address:

@@ -6,8 +6,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
 from acrwatch.core.model import Message
+
+# Half a commit: what is taken is decoded at once, so it bounds by how much a batch may exceed its limit.
+TAKE_BYTES: Final = 8 * 1024 * 1024
 
 
 class MessageBuffer:
@@ -52,7 +56,7 @@ class MessageBuffer:
             self._changed.notify_all()
 
     def take(self, timeout: float) -> list[Message]:
-        """Return everything that is here, waiting at most `timeout` seconds for something to come."""
+        """Return what is here, up to some TAKE_BYTES, waiting at most `timeout` seconds for something to come."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while not self._messages and not self._signalled:
@@ -60,12 +64,19 @@ class MessageBuffer:
                 if remaining <= 0 or not self._changed.wait(remaining):
                     break
             self._signalled = False
-            taken = list(self._messages)
-            self._messages.clear()
-            self._bytes = 0
-            if taken and self._loop is not None:
+            taken = self._oldest()
+            if taken and not self.full() and self._loop is not None:
                 with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits for room
                     self._loop.call_soon_threadsafe(self._room.set)
+        return taken
+
+    def _oldest(self) -> list[Message]:
+        taken: list[Message] = []
+        size = 0
+        while self._messages and size < TAKE_BYTES:
+            taken.append(self._messages.popleft())
+            size += len(taken[-1].body)
+        self._bytes -= size
         return taken
 
     def empty(self) -> bool:

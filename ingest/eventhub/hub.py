@@ -8,18 +8,21 @@ us. Left to itself it counts retries over the life of a consumer and gives up si
 import asyncio
 import contextlib
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
-from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError, RemoteUnreachableError
+from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError
+from ingest.eventhub.access import WEBSOCKET
 from ingest.eventhub.address import Address
+from ingest.eventhub.asking import Lent, reason
+from ingest.eventhub.credentials import Credential, MakeTokenSource, made_by
+from ingest.eventhub.failures import UnopenedError, translate, unopened
 
-# It warns of every end of a link, our own Stopped included; what matters of that we report ourselves.
-_processor_log: Final = logging.getLogger("azure.eventhub.aio._eventprocessor")
+# They warn of every end of a link, our own Stopped included; what matters of that we report ourselves.
+_processor_logs: Final = ("azure.eventhub.aio._eventprocessor", "azure.eventhub._eventprocessor")
 
 # A link on which nothing at all happens for this long is closed by the client; without it a black-holed connection
 # stalls for ever (32 s watched). The service's own idle limit is 4 minutes, so empty frames flow well before.
@@ -28,10 +31,11 @@ IDLE_SECONDS: Final = 30
 # out where a round is shorter than their interval, and come from another task where it is longer.
 SILENT_BEATS: Final = 5
 CALL_SECONDS: Final = 20.0
-MAX_BATCH: Final = 300
+# Messages handed over at once. The client reads on while it holds no more than this, 4 MB of the usual 180 KB each, for
+# every partition: what it holds cannot be bounded in bytes, and more gained nothing.
+MAX_BATCH: Final = 20
 # The same for everybody: of two equal levels the newcomer wins, and the link of whoever read before is detached.
 OWNER_LEVEL: Final = 0
-_REFUSALS: Final = ("AuthenticationError", "ClientAuthenticationError", "CredentialUnavailableError")
 _FOR_EVER: Final = 1e9  # load balancing is ours: the client must not claim a partition again behind our back
 
 
@@ -61,11 +65,24 @@ Deliver = Callable[[Sequence[Arrived]], Awaitable[None]]
 class Hub:
     """An event hub. Belongs to one event loop."""
 
-    def __init__(self, address: Address, prefetch: int, heartbeat: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        prefetch: int,
+        heartbeat: float,
+        idle: float = IDLE_SECONDS,
+        token_source: MakeTokenSource | None = None,
+    ) -> None:
+        """`idle`: seconds after which a link without a sign of life is closed. `token_source` takes the place of the
+        credential that the address names. Raises ConfigError where that cannot be used here."""
         self._address = address
         self._prefetch = prefetch
         self._heartbeat = heartbeat
-        self._credential: Any = None
+        self._idle = idle
+        self._credential: Credential | None = None
+        if address.connection_string is None:
+            self._credential = Credential(token_source or made_by(address.access))
+        self._unopened: set[str] = set()  # partitions of which the last link never opened
         self._client = self._connect()
 
     async def partitions(self) -> list[str]:
@@ -107,7 +124,15 @@ class Hub:
             error = await link.ended(task)
         finally:
             await asyncio.shield(link.end(task))
-        raise error if isinstance(error, AcrWatchError | Stopped) else translate(error, self._address)
+        if isinstance(error, UnopenedError):
+            if partition in self._unopened:  # a single time may be no more than a slow moment of ours
+                error = await self._why(partition, error)
+            self._unopened.add(partition)
+        else:
+            self._unopened.discard(partition)
+        if isinstance(error, Stopped):
+            raise error
+        raise await self._failure(error)
 
     async def close(self) -> None:
         """Free the connections and the credential."""
@@ -122,41 +147,64 @@ class Hub:
         try:
             return await asyncio.wait_for(call, CALL_SECONDS)
         except (EventHubError, AzureError, OSError, ValueError) as error:  # ValueError: a broken management link
-            raise translate(error, self._address) from error
+            raise await self._failure(error) from error
+
+    async def _failure(self, error: Exception) -> AcrWatchError:
+        failure = translate(error, self._address)
+        if isinstance(failure, AuthError) and self._credential is not None:
+            await self._credential.renew()  # the token may be what is refused: the next link gets another
+        return failure
 
     def _connect(self) -> Any:
         from azure.eventhub.aio import EventHubConsumerClient
 
-        _processor_log.setLevel(_processor_log.level or logging.ERROR)
-        options: dict[str, Any] = {
-            "retry_total": 0,
-            "retry_backoff_factor": 0,
-            "idle_timeout": IDLE_SECONDS,
-            "auth_timeout": CALL_SECONDS,
-            "load_balancing_interval": _FOR_EVER,
-        }
-        address = self._address
-        if address.connection_string is not None:
-            return EventHubConsumerClient.from_connection_string(
-                address.connection_string.reveal(),
-                address.consumer_group,
-                eventhub_name=address.eventhub,
-                **options,
-            )
-        from azure.identity.aio import DefaultAzureCredential
+        for name in _processor_logs:
+            processor_log = logging.getLogger(name)
+            processor_log.setLevel(processor_log.level or logging.ERROR)
+        return self._client_of(EventHubConsumerClient, self._credential)
 
-        self._credential = DefaultAzureCredential()
-        return EventHubConsumerClient(
-            address.namespace, address.eventhub, address.consumer_group, self._credential, **options
-        )
+    def _client_of(self, kind: Any, credential: object, **others: object) -> Any:
+        """Return a client of the asyncio or the blocking kind."""
+        address = self._address
+        options = {**_options(address), "idle_timeout": self._idle, **others}
+        if address.connection_string is not None:
+            return kind.from_connection_string(
+                address.connection_string.reveal(), address.consumer_group, eventhub_name=address.eventhub, **options
+            )
+        return kind(address.namespace, address.eventhub, address.consumer_group, credential, **options)
+
+    async def _why(self, partition: str, unopened_: UnopenedError) -> AcrWatchError:
+        """Return why no link opens: the asyncio client drops what the hub says to one that it refuses."""
+        from azure.eventhub import EventHubConsumerClient
+
+        lent = None if self._credential is None else Lent(self._credential.get_token, asyncio.get_running_loop())
+        client = self._client_of(EventHubConsumerClient, lent, load_balancing_interval=1.0)
+        error = await reason(client, partition)
+        said = unopened_ if error is None else translate(error, self._address)
+        return said if isinstance(said, AuthError | NotFoundError) else unopened_
+
+
+def _options(address: Address) -> dict[str, Any]:
+    from azure.eventhub import TransportType
+
+    access = address.access
+    websocket = access.transport == WEBSOCKET
+    options = {
+        "retry_total": 0,
+        "retry_backoff_factor": 0,
+        "auth_timeout": CALL_SECONDS,
+        "load_balancing_interval": _FOR_EVER,
+        # Always said: left out, the client takes a custom endpoint to mean WebSockets.
+        "transport_type": TransportType.AmqpOverWebsocket if websocket else TransportType.Amqp,
+        "custom_endpoint_address": access.endpoint,
+        "connection_verify": None if access.ca_file is None else str(access.ca_file),
+        "http_proxy": access.proxy_options(),
+    }
+    return {name: value for name, value in options.items() if value is not None}
 
 
 class Stopped(Exception):  # noqa: N818 - no error: how `deliver` says that reading shall end
     """Raised by `deliver` to end a link at once; the client's own way out waits in whole seconds."""
-
-
-class StolenError(RemoteUnreachableError):
-    """Another reader of the consumer group has attached to the partition and taken the link over."""
 
 
 class _Link:
@@ -174,7 +222,7 @@ class _Link:
 
     async def on_batch(self, _context: object, events: Sequence[Any]) -> None:
         if self._receiver not in (None, asyncio.current_task()):
-            raise _refused(self._address)
+            raise unopened(self._address)
         self._receiver = asyncio.current_task()
         self._busy = True
         try:
@@ -197,7 +245,7 @@ class _Link:
             await asyncio.wait(either, timeout=1, return_when=asyncio.FIRST_COMPLETED)
             silent = not self._busy and time.monotonic() - self._beat > self._silence
             if not self._failed.done() and (task.done() or silent):
-                return _refused(self._address)
+                return _raised(task) or unopened(self._address)
         return self._failed.result()
 
     async def end(self, task: "asyncio.Task[None]") -> None:
@@ -210,12 +258,10 @@ class _Link:
         await asyncio.wait({task}, timeout=5)
 
 
-def _refused(address: Address) -> AcrWatchError:
-    return RemoteUnreachableError(
-        f"event hub {address.eventhub!r} at {address.namespace} answers, but opens no receiver",
-        remedy=f"Check that the consumer group {address.consumer_group!r} exists and has fewer than 5 readers, and "
-        "that the key or role may listen",
-    )
+def _raised(task: "asyncio.Task[None]") -> Exception | None:
+    """Return what a finished task raised, such as that the client has not yet let the former link go."""
+    error = task.exception() if task.done() and not task.cancelled() else None
+    return error if isinstance(error, Exception) else None
 
 
 def _arrived(event: Any) -> Arrived:
@@ -228,44 +274,3 @@ def _arrived(event: Any) -> Arrived:
         event.enqueued_time.astimezone(UTC),
         b"".join(event.body) if raw else str(event.body).encode(),  # Azure Monitor sends data; others become rejects
     )
-
-
-def translate(error: BaseException, address: Address) -> AcrWatchError:
-    """Return our error for one of the client's: one line, the hub and namespace named, never a key."""
-    condition = str(getattr(error, "error", "") or "")
-    status = re.search(r"Status code: (\d+)", str(error))  # of the token exchange; the client keeps it in words only
-    kind = type(error).__name__
-    where = f"event hub {address.eventhub!r} at {address.namespace}"
-    words = _first_line(error, address)
-    if "link:stolen" in f"{condition} {error}":
-        return StolenError(
-            f"another reader took over a partition of {where} (consumer group {address.consumer_group!r})",
-            remedy="Between processes of one state database that is the balance; give anything else a group of its own",
-        )
-    missing = condition == "not-found" or (status is not None and status[1] == "404")
-    if not missing and (kind in _REFUSALS or condition == "unauthorized-access"):
-        return AuthError(
-            f"{where} refused our credentials ({words})",
-            remedy="Use a key of a rule with the Listen claim, or give our identity the role 'Azure Event Hubs Data "
-            "Receiver'",
-        )
-    if missing:
-        return NotFoundError(
-            f"{where} or its consumer group {address.consumer_group!r} does not exist ({words})",
-            remedy="Check eventhub, consumer_group and the namespace",
-        )
-    return RemoteUnreachableError(
-        f"{where} cannot be reached ({words})",
-        remedy="Check the network (port 5671) and that the namespace exists; a running service tries again by itself",
-    )
-
-
-def _first_line(error: BaseException, address: Address) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    words = next((line.removeprefix("Description: ") for line in lines if line.startswith("Description: ")), lines[0])
-    if address.connection_string is not None:
-        for part in address.connection_string.reveal().split(";"):
-            key, _, value = part.partition("=")
-            if key.strip().casefold() in ("sharedaccesskey", "sharedaccesssignature") and value:
-                words = words.replace(value, "********")
-    return words[:300]

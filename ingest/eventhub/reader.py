@@ -14,6 +14,7 @@ from ingest.backoff import Backoff
 from ingest.eventhub.address import Address, Start
 from ingest.eventhub.balancer import Balancer
 from ingest.eventhub.buffer import MessageBuffer
+from ingest.eventhub.credentials import MakeTokenSource
 from ingest.eventhub.halt import Halt
 from ingest.eventhub.hub import Hub, Stopped
 from ingest.eventhub.partition import Partition
@@ -43,8 +44,10 @@ class Reader:
         notices: Notices,
         database: Database,
         timing: Timing,
+        token_source: MakeTokenSource | None = None,
     ) -> None:
-        """`stored` is called on a worker thread, once for each claim of a partition."""
+        """`stored` is called on a worker thread, once for each claim of a partition. `token_source` takes the place of
+        the credential that the address names."""
         self._address = address
         self._start = start
         self._prefetch = prefetch
@@ -52,6 +55,7 @@ class Reader:
         self._buffer = buffer
         self._reports = Reports(address.name, notices)
         self._timing = timing
+        self._token_source = token_source
         self._balancer = Balancer(database, address, timing.expiry)
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -121,7 +125,7 @@ class Reader:
         self._loop, self._halt = asyncio.get_running_loop(), Halt()
         if self._stopping.is_set():
             return
-        hub = Hub(self._address, self._prefetch, self._timing.heartbeat)
+        hub = Hub(self._address, self._prefetch, self._timing.heartbeat, self._timing.idle, self._token_source)
         try:
             ids = await self._discover(hub, self._halt)
             async with asyncio.TaskGroup() as group:
@@ -175,7 +179,7 @@ class Reader:
         for id_ in self._supervisors.keys() - owned:
             lost = self._supervisors.pop(id_)
             lost.halt()
-            self._reports.up(lost.one)  # its new owner says so if it is still down
+            self._reports.left(lost.one)
         for id_ in () if halt.is_set() else sorted(owned - self._supervisors.keys()):
             supervisor = Supervisor(Partition(id_, "", self._start), around)
             self._tasks[id_] = group.create_task(

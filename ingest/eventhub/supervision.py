@@ -12,16 +12,18 @@ from typing import Final, NoReturn, Protocol
 from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError, RemoteUnreachableError
 from ingest.backoff import Backoff
 from ingest.eventhub.buffer import MessageBuffer
+from ingest.eventhub.failures import StolenError
 from ingest.eventhub.halt import Halt
-from ingest.eventhub.hub import Arrived, Hub, Look, StolenError, Stopped
+from ingest.eventhub.hub import IDLE_SECONDS, Arrived, Hub, Look, Stopped
 from ingest.eventhub.partition import Partition
-from ingest.eventhub.positions import Stored
+from ingest.eventhub.positions import NOTHING_YET, Stored
 from ingest.eventhub.reports import Reports
 
 log = logging.getLogger(__name__)
 
 # The client keeps the tag of every message for as long as the link lives: about 10 MB a partition by then.
 LINK_MESSAGES: Final = 100_000
+MOST_PATIENCE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Timing:
     `proof`: how old a link without messages must be to count as open, for the client beats while it still tries;
     `heartbeat`: bounds how long stopping takes; retries wait from `first_retry` up to `last_retry`; `tick`: between two
     rounds of balancing with other processes; `expiry`: after how long without one a process has lost its partitions.
+    `idle`: after how long without any sign of life a link is closed;
     `link_messages`, a number: after how many messages a link is replaced by a new one."""
 
     look: float = 30.0
@@ -41,6 +44,7 @@ class Timing:
     last_retry: float = 30.0
     tick: float = 5.0
     expiry: float = 20.0
+    idle: float = IDLE_SECONDS
     link_messages: int = LINK_MESSAGES
 
 
@@ -81,6 +85,14 @@ class _Worn(Stopped):
     """The link has carried as many messages as it should."""
 
 
+class _MadeAnewError(Stopped):
+    """The hub holds `found` where it held another message when we read it."""
+
+    def __init__(self, found: Arrived) -> None:
+        super().__init__()
+        self.found = found
+
+
 class Supervisor:
     """Reads `one` from `run` until `halt`. Belongs to the event loop of the hub."""
 
@@ -89,6 +101,8 @@ class Supervisor:
         self.down: AcrWatchError | None = None  # why it cannot be read, once that has lasted
         self._around = around
         self._timing = around.timing
+        self._patience = 1  # looks without anything new after which a link that should bring something is dead
+        self._denied = False  # the last failure was that our credentials were refused
         self._halt = Halt()
         self._backoff = Backoff(around.timing.first_retry, around.timing.last_retry)
 
@@ -113,6 +127,9 @@ class Supervisor:
             await self._halt.pause(self._timing.look)
         except _Worn:
             log.debug("%s/%s: a new link after many messages", self._around.name, self.one.id)
+        except _MadeAnewError as error:
+            self._around.reports.made_anew(self.one, error.found)
+            self._around.buffer.wake()
         except StolenError as error:
             self._note_down(error)
             await self._doubt()
@@ -138,12 +155,14 @@ class Supervisor:
         if one.stopped:
             reports.went_back(one, look)
         else:
-            reports.in_order(one)
             if one.received is None and one.start == "latest":
                 begun = await asyncio.to_thread(self._around.claims.begun_after, one.id, look.last)
                 one.received = min(begun, look.last)  # greater only if the hub was made anew: then from its beginning
             one.judge(look)
+            if one.anchor is None:
+                reports.in_order(one)
             reports.gaps(one)
+            reports.lag(one, one.wait(look, time.monotonic()))
         self._around.buffer.wake()
         return not one.stopped
 
@@ -156,23 +175,28 @@ class Supervisor:
         return look
 
     async def _read(self) -> NoReturn:
-        """Receive until the link is lost, or is found dead: two looks apart the hub had more and nothing came."""
+        """Receive until the link is lost, or is found dead: two looks apart the hub had more and nothing came.
+
+        Each time in a row that has to hold for a look longer, or a machine too slow for it would never get anywhere.
+        """
         one, hub = self.one, self._around.hub
         deliver = partial(self._deliver, time.monotonic(), [self._timing.link_messages])
         link = asyncio.create_task(hub.receive(one.id, one.position(), deliver))
         try:
-            behind: int | None = None
+            behind, idle = NOTHING_YET, 0
             while True:
                 await asyncio.wait({link}, timeout=self._timing.look)
                 if link.done():
                     link.result()
-                one.aim(await hub.look(one.id))
-                if one.caught_up() or self._around.buffer.full():
-                    behind = None
-                elif behind == one.buffered:
+                look = await hub.look(one.id)
+                one.aim(look)
+                self._around.reports.lag(one, one.wait(look, time.monotonic()))
+                waits = not one.caught_up() and not self._around.buffer.full()
+                idle = (idle + 1 if behind == one.buffered else 1) if waits else 0
+                behind = one.buffered
+                if idle > self._patience:
+                    self._patience = min(self._patience + 1, MOST_PATIENCE)
                     raise RemoteUnreachableError(f"{self._around.name}/{one.id} has messages, but none arrive")
-                else:
-                    behind = one.buffered
         finally:
             await self._halt.settle(link)
 
@@ -185,11 +209,21 @@ class Supervisor:
             self._note_up()
             self._backoff.reset()
         if arrived:
+            self._patience = 1
+            self._compare(arrived)
             remaining[0] -= len(arrived)
             self._around.buffer.add(self.one.accept(arrived))
             self.one.settle()
             self._around.reports.gaps(self.one)
         await self._around.buffer.room()
+
+    def _compare(self, arrived: Sequence[Arrived]) -> None:
+        if self.one.anchor is not None:
+            found = self.one.foreign(arrived)
+            if found is not None:
+                self.one.stopped = True  # at once: while the link closes, nothing is due, and it is not a dead one
+                raise _MadeAnewError(found)
+            self._around.reports.in_order(self.one)
 
     def _note_down(self, error: AcrWatchError) -> None:
         one = self.one
@@ -200,6 +234,9 @@ class Supervisor:
             level = logging.INFO  # usually the balance; where it is not, the outage is reported below
         log.log(level, "%s/%s: %s", self._around.name, one.id, error)
         one.down_since = one.down_since or time.monotonic()
+        denied, self._denied = self._denied, isinstance(error, AuthError)
+        if self._denied and not denied:
+            return  # a new token may do: only when that is refused, too, must a person act
         if lasts(error, one.down_since, self._timing.outage):
             self.down = error
             if self._around.claims.failure() is None:  # else the whole source is down, which the pipeline reports
@@ -208,6 +245,7 @@ class Supervisor:
 
     def _note_up(self) -> None:
         self.one.down_since = self.down = None
+        self._denied = False
         self._around.reports.up(self.one)
 
 

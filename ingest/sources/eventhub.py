@@ -11,8 +11,10 @@ from typing import Any, Final
 from acrwatch.core.errors import AcrWatchError, ConfigError
 from acrwatch.core.model import Message
 from acrwatch.core.setting import Setting, duration, integer, secret, text
+from ingest.eventhub import access
 from ingest.eventhub.address import Address, Start, from_settings, parse_start
 from ingest.eventhub.buffer import MessageBuffer
+from ingest.eventhub.credentials import MakeTokenSource
 from ingest.eventhub.positions import Committer, Stored, current_epoch, stored
 from ingest.eventhub.positions import reset as open_epoch
 from ingest.notices import Notices
@@ -23,9 +25,9 @@ log = logging.getLogger(__name__)
 
 TYPE: Final = "eventhub"
 
-# Two commits' worth at the largest message Event Hubs takes (1 MB): what memory the source may hold.
+# Half a commit: what memory the source may hold beside what is being stored and what is decoded ahead.
 BUFFER_MESSAGES: Final = 20_000
-BUFFER_BYTES: Final = 64 * 1024 * 1024
+BUFFER_BYTES: Final = 16 * 1024 * 1024
 
 
 def _optional(parse: Any) -> Any:
@@ -42,11 +44,30 @@ def _prefetch(value: object) -> int:
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     Setting("connection_string", secret, None, "Connection string with a key that may listen; or use the next."),
     Setting("fully_qualified_namespace", text, None, "NAMESPACE.servicebus.windows.net, reached by Entra ID."),
+    Setting(
+        "credential",
+        access.parse_credential,
+        access.DEFAULT,
+        "Where Entra ID's tokens come from: default (environment, workload or managed identity, az login, whichever "
+        "answers first), managed_identity, workload_identity, or environment (AZURE_CLIENT_ID and the like).",
+    ),
+    Setting("client_id", text, None, "Client id of a user-assigned managed identity, or of the workload identity."),
     Setting("eventhub", text, None, "Name of the event hub; may stand in the connection string as EntityPath."),
     Setting("consumer_group", text, "$Default", "Consumer group; use one that nothing else reads."),
     Setting("start", parse_start, "earliest", "earliest, latest or an ISO time; only where no position is stored."),
     Setting("commit_interval", duration, timedelta(seconds=5), "Messages are stored at least this often."),
     Setting("prefetch", _prefetch, 300, "Messages asked for ahead, per partition; memory grows with it."),
+    Setting("transport", access.parse_transport, access.AMQP, "amqp (port 5671) or websocket (port 443)."),
+    Setting(
+        "custom_endpoint_address",
+        access.parse_endpoint,
+        None,
+        "sb://HOST[:PORT] to connect to instead of the namespace, such as a gateway before it. Without a port, 443.",
+    ),
+    Setting(
+        "connection_verify", access.parse_file, None, "PEM file of the authority to trust instead of the system's."
+    ),
+    Setting("http_proxy", access.parse_proxy, None, "http://[USER:PASSWORD@]HOST:PORT; needs transport = websocket."),
 )
 
 
@@ -54,15 +75,24 @@ class EventHubSource:
     """See ingest.sources.Source. Reading happens on a thread of its own, between `start` and `stop`."""
 
     def __init__(
-        self, address: Address, opening: Opening, *, start: Start = "earliest", prefetch: int = 300, timing: Any = None
+        self,
+        address: Address,
+        opening: Opening,
+        *,
+        start: Start = "earliest",
+        prefetch: int = 300,
+        timing: Any = None,
+        token_source: MakeTokenSource | None = None,
     ) -> None:
-        """`timing` is an ingest.eventhub.reader.Timing; None for the usual one."""
+        """`timing` is an ingest.eventhub.reader.Timing; None for the usual one. `token_source` makes what tokens come
+        from, where another than the address names is wanted, such as one whose clock a test moves."""
         self.name = address.name
         self._address = address
         self._opening = opening
         self._start = start
         self._prefetch = prefetch
         self._timing = timing
+        self._token_source = token_source
         self._notices = Notices(opening.database, opening.clock)
         self._buffer = MessageBuffer(BUFFER_MESSAGES, BUFFER_BYTES)
         self._reader: Any = None
@@ -80,6 +110,7 @@ class EventHubSource:
             self._notices,
             self._opening.database,
             self._timing or Timing(),
+            self._token_source,
         )
         self._reader.start()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from acrwatch.core.model import Message
-from acrwatch.core.setting import REQUIRED, Setting, texts
+from acrwatch.core.setting import REQUIRED, Setting, paths
 from ingest.files.inflate import text_blocks
 from ingest.files.ledger import FileEntry, Ledger
 from ingest.files.listing import content_hash, files
@@ -21,7 +21,7 @@ from ingest.unreadable import Unreadable
 
 TYPE: Final = "files"
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
-    Setting("paths", texts, REQUIRED, "Files, or folders with .json, .jsonl and .gz files below."),
+    Setting("paths", paths, REQUIRED, "Files, or folders with .json, .jsonl and .gz files below."),
 )
 CHUNK_BYTES: Final = 1024 * 1024  # as much as the largest message of an event hub
 
@@ -161,6 +161,6 @@ def _size(path: Path) -> int:
 
 def open(values: Mapping[str, object], opening: Opening) -> FilesSource:  # noqa: A001 - the contract's word
     """Return a source that reads the configured paths once."""
-    paths = values["paths"]
-    assert isinstance(paths, tuple)
-    return FilesSource(paths, opening)
+    configured = values["paths"]
+    assert isinstance(configured, tuple)
+    return FilesSource(configured, opening)

@@ -5,6 +5,7 @@ be read at all.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,20 @@ def brings_rows(action: Action) -> bool:
 
 def entry_versions(root: Path) -> list[int]:
     """Return the versions whose entries are on disk, ascending."""
-    return sorted(int(path.stem) for path in log_folder(root).glob("*.json") if path.stem.isdecimal())
+    return sorted(int(name[:-5]) for name in _names(root) if name.endswith(".json") and name[:-5].isdecimal())
 
 
 def checkpoints(root: Path) -> list[Path]:
     """Return the checkpoint files, oldest first."""
-    return sorted(log_folder(root).glob("*.checkpoint.parquet"))
+    return [log_folder(root) / name for name in sorted(_names(root)) if name.endswith(".checkpoint.parquet")]
+
+
+def _names(root: Path) -> list[str]:
+    """Return the names in the log's folder: as text, for a Path of each of 2,300 costs 60 ms a look."""
+    try:
+        return os.listdir(log_folder(root))  # noqa: PTH208
+    except FileNotFoundError:
+        return []
 
 
 def checkpoint_version(path: Path) -> int:

@@ -1,39 +1,41 @@
-"""The Delta table as delta-rs sees it: opening, creating, and the one commit that is a compare-and-swap.
+"""The Delta table as delta-rs sees it: opening, creating, its properties, checkpoints."""
 
-An error of delta-rs does not say whether the commit was made: the checkpoint that follows every hundredth one may fail
-after it. So what happened is read from the log itself, by a name that each commit carries.
-"""
-
+import logging
 import re
-import uuid
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError
 
-from acrwatch.core.errors import ConflictError, StoreError
-from storage.lake.durable import sync_entries, sync_folders
-from storage.lake.entries import entry_path
+from acrwatch.core.errors import StoreError
+from storage.lake.durable import sync_entries, sync_folders, sync_log
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN, STATISTICS_COLUMNS
+
+log = logging.getLogger(__name__)
 
 FENCE: Final = "acrwatch.fence"
 
+# Maintenance makes checkpoints every 20 versions; this one bounds the log where none runs, as in a long import: to
+# open a table costs 0.1 to 0.2 ms for every entry past the last checkpoint.
+CHECKPOINT_INTERVAL: Final = 100
+
 _CONFIGURATION: Final = {
     "delta.dataSkippingStatsColumns": ",".join(STATISTICS_COLUMNS),
-    # Maintenance makes checkpoints every 20 versions; this one bounds the log where none runs, as in a long import:
-    # a commit slows from 15 to 56 ms over 150 versions without a checkpoint.
-    "delta.checkpointInterval": "100",
-    # delta-rs lists the whole log folder, several times a commit: 17,000 entries, a day of commits every 5 s, take a
-    # commit from 13 to 124 ms. An entry only serves readers as a hint, and none without the files that it names.
+    "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
+    # Whoever opens the table lists the whole log folder: 17,000 entries, a day of commits every 5 s, take over 50 ms.
+    # An entry only serves readers as a hint, and none without the files that it names.
     "delta.logRetentionDuration": "interval 3 hours",
     # By maintenance, behind the oldest reader; delta-rs would not ask after readers.
     "delta.enableExpiredLogCleanup": "false",
     # Each replaced file stays in every checkpoint that long, and on the disk: as long as a query may take.
     "delta.deletedFileRetentionDuration": "interval 3 hours",
 }
+
+# What tables made by earlier versions lack.
+_AMENDED: Final = ("delta.enableExpiredLogCleanup",)
+
+_TRIES: Final = 50
 
 
 def reason(error: Exception) -> str:
@@ -74,33 +76,40 @@ def fence_of(table: DeltaTable) -> str | None:
     return fence
 
 
-def append(root: Path, table: DeltaTable, files: Sequence[AddAction], positions: Mapping[str, int]) -> int:
-    """Commit files and positions as the very next version after `table`, and return that version.
-
-    Raises ConflictError where another commit took that version, StoreError where the disk refused; nothing of this
-    commit is visible in either case.
-    """
-    version = table.version() + 1
-    name = uuid.uuid4().hex
-    properties = CommitProperties(
-        custom_metadata={"acrwatch.commit": name},
-        app_transactions=[Transaction(stream, number) for stream, number in positions.items()],
-        max_commit_retries=0,
-    )
+def checkpoint(root: Path) -> int:
+    """Sum the log up in a checkpoint, durable on return; return its version. Raises StoreError."""
+    table = open_table(root)
     try:
-        table.create_write_transaction(
-            list(files), "append", ARROW_SCHEMA, [PARTITION_COLUMN], commit_properties=properties
-        )
+        table.create_checkpoint()
+        sync_log(root)
     except (OSError, DeltaError) as error:
-        _raise_unless_committed(root, version, name, error)
-    return version
+        raise StoreError(f"Cannot checkpoint the log of {root}: {reason(error)}", remedy="Free disk space") from error
+    return table.version()
 
 
-def _raise_unless_committed(root: Path, version: int, name: str, error: Exception) -> None:
-    try:
-        committed = name.encode() in entry_path(root, version).read_bytes()
-    except FileNotFoundError:
-        remedy = "Free disk space and see that the folder can be written to; nothing was stored"
-        raise StoreError(f"Cannot commit to {root}: {reason(error)}", remedy=remedy) from error
-    if not committed:
-        raise ConflictError(f"Version {version} of {root} was taken") from error
+def amend_properties(root: Path) -> bool:
+    """Set the properties that tables of earlier versions lack, in one commit, durable; tell whether there were any.
+
+    Raises StoreError where the disk refuses, or others change the table's metadata all the time.
+    """
+    for _ in range(_TRIES):
+        table = open_table(root)
+        missing = {name: _CONFIGURATION[name] for name in _AMENDED if not _is_set(table, name)}
+        if not missing:
+            return False
+        try:
+            table.alter.set_table_properties(missing, raise_if_not_exists=False)
+            sync_entries(root, table.version() - 1, table.version())
+        except CommitFailedError as error:  # perhaps another process set them in this moment
+            log.debug("looking again at the properties of %s: %s", root, reason(error))
+            continue
+        except (OSError, DeltaError) as error:
+            raise StoreError(
+                f"Cannot set {', '.join(missing)} of {root}: {reason(error)}", remedy="Free disk space"
+            ) from error
+        return True
+    raise StoreError(f"Others change the properties of {root} all the time", remedy="Stop them and try again")
+
+
+def _is_set(table: DeltaTable, name: str) -> bool:
+    return table.metadata().configuration.get(name) == _CONFIGURATION[name]

@@ -7,6 +7,7 @@ reads the whole lake but misses nothing.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -42,18 +43,18 @@ def _behind_since(root: Path, version: int, now: datetime) -> float:
         return now.timestamp() if entry_path(root, version).exists() else 0.0
 
 
-def named_since(root: Path, version: int | None) -> set[Path]:
+def named_since(root: Path, version: int | None) -> set[str]:
     """Return the files that brought rows after this version: a reader there reads them, compacted away or not."""
     if version is None:
         return set()
-    found: set[Path] = set()
+    found: set[str] = set()
     for later in entry_versions(root):
         if later > version:
             try:
                 actions = read_actions(root, later)
             except (FileNotFoundError, ValueError):  # cleaned up meanwhile; a torn one is for `mend`
                 continue
-            found.update(root / unquote(action["add"]["path"]) for action in actions if brings_rows(action))
+            found.update(unquote(action["add"]["path"]) for action in actions if brings_rows(action))
     return found
 
 
@@ -66,10 +67,11 @@ def forget(root: Path, held: int | None, *, now: datetime) -> int:
     if base is None:
         return 0
     upto = base if held is None else min(base, held)
-    old = [entry_path(root, version) for version in entry_versions(root) if version < upto]
-    old += [path for path in checkpoints(root)[:-1] if checkpoint_version(path) < upto]
     limit = (now - MIN_AGE).timestamp()
-    doomed = [path for path in old if path.stat().st_mtime < limit]
-    for path in sorted(doomed):
+    entries = (entry_path(root, version) for version in entry_versions(root) if version < upto)
+    doomed = list(takewhile(lambda path: path.stat().st_mtime < limit, entries))  # younger ones follow
+    older = (path for path in checkpoints(root)[:-1] if checkpoint_version(path) < upto)
+    doomed += [path for path in older if path.stat().st_mtime < limit]
+    for path in doomed:  # ascending: a writer takes the next entry for missing only while its last one is there
         path.unlink(missing_ok=True)
     return len(doomed)

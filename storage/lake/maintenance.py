@@ -11,14 +11,11 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from deltalake.exceptions import DeltaError
-
 from acrwatch.core.errors import ConflictError, StoreError
 from storage.lake.clustering import CLOSED_AFTER, cluster, due
 from storage.lake.compaction import compact, targets
-from storage.lake.durable import sync_log
-from storage.lake.entries import last_checkpoint
-from storage.lake.handle import open_table, reason
+from storage.lake.entries import entry_versions, last_checkpoint
+from storage.lake.handle import checkpoint
 from storage.lake.holding import forget, held_from
 from storage.lake.retention import Retired, first_kept, retire
 from storage.lake.snapshot import Snapshot
@@ -119,14 +116,14 @@ class _Tally:
 
 def _checkpoint(root: Path, held: int | None, now: datetime) -> bool:
     """Sum the log up when it has grown by 20 versions, and drop old entries that no reader needs."""
-    table = open_table(root)
-    if table.version() - (last_checkpoint(root) or 0) < _CHECKPOINT_EVERY:
+    if entry_versions(root)[-1] - (last_checkpoint(root) or 0) < _CHECKPOINT_EVERY:
         return False
+    version = checkpoint(root)
     try:
-        table.create_checkpoint()
-        sync_log(root)
         forgotten = forget(root, held, now=now)
-    except (OSError, DeltaError) as error:
-        raise StoreError(f"Cannot checkpoint the log of {root}: {reason(error)}", remedy="Free disk space") from error
-    log.debug("checkpoint at version %d; %d old entries dropped", table.version(), forgotten)
+    except OSError as error:
+        raise StoreError(
+            f"Cannot drop old entries of {root}: {error}", remedy="See that they may be deleted"
+        ) from error
+    log.debug("checkpoint at version %d; %d old entries dropped", version, forgotten)
     return True

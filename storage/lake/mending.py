@@ -83,7 +83,7 @@ def _readable(path: Path) -> bool:
 
 
 def _torn_entries(root: Path) -> list[int]:
-    """Return the versions from the first torn one to the end; none where a whole one after it brought rows."""
+    """Return the versions from the first torn one to the end after which no whole one brought rows."""
     base = last_checkpoint(root)
     tail = [version for version in entry_versions(root)[-_TAIL:] if base is None or version > base]
     entries = [(version, _actions(root, version)) for version in tail]
@@ -93,7 +93,7 @@ def _torn_entries(root: Path) -> list[int]:
             continue
         if any(brings_rows(action) for action in later):
             log.error("version %d of %s is damaged, and not by a power cut: restore it from a backup", version, root)
-            return []
+            continue
         return tail[at:]
     return []
 

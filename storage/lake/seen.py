@@ -5,17 +5,20 @@ A batch that hits none of them, the usual case, is proven new by it alone; a hit
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from acrwatch.core.errors import StoreError
 from storage.lake.parquet import by_date, read_ids
-from storage.lake.snapshot import LakeFile, Snapshot
+from storage.lake.replay import Move
+from storage.lake.snapshot import LakeFile
 
 Prefixes = npt.NDArray[np.uint64]
 
@@ -31,6 +34,13 @@ def _prefixes(ids: pa.ChunkedArray) -> Prefixes:
     fixed = ids.combine_chunks().cast(pa.binary(16))
     words = np.frombuffer(fixed.buffers()[1], np.uint64)[2 * fixed.offset : 2 * (fixed.offset + len(fixed))]
     return words[::2]
+
+
+class Held(Protocol):
+    """Whatever knows the files of a version: a snapshot, a replay of the log."""
+
+    def between(self, first: date, last: date) -> list[LakeFile]:
+        """Return the files of these UTC dates, both included."""
 
 
 class _Index:
@@ -69,17 +79,17 @@ class SeenIds:
         self._max_ids = max_ids
         self._dates: OrderedDict[date, _Index] = OrderedDict()
 
-    def fresh(self, events: pa.Table, snapshot: Snapshot) -> pa.Table:
-        """Return the rows whose id is neither in the snapshot nor earlier in the same table."""
+    def fresh(self, events: pa.Table, held: Held) -> pa.Table:
+        """Return the rows whose id is neither held nor earlier in the same table."""
         kept = []
         for day, rows in by_date(events):
             ids = rows.column("event_id")
             prefixes = _prefixes(ids)
-            index = self._index(day, snapshot)
+            index = self._index(day, held)
             suspects = index.hits(prefixes)
             _, first = np.unique(prefixes, return_index=True)
             if suspects.any() or len(first) < len(prefixes):
-                rows = rows.filter(pa.array(self._settle(ids, suspects, snapshot.between(day, day))))
+                rows = rows.filter(pa.array(self._settle(ids, suspects, held.between(day, day))))
             kept.append(rows)
         return kept[0] if len(kept) == 1 else pa.concat_tables(kept) if kept else events
 
@@ -91,11 +101,26 @@ class SeenIds:
                 index.add(_prefixes(rows.column("event_id")))
                 index.paths.update(file.path for file in files if file.date == day)
 
-    def _index(self, day: date, snapshot: Snapshot) -> _Index:
-        live = snapshot.between(day, day)
+    def follow(self, moves: Iterable[Move]) -> None:
+        """Keep what is known of rows that only moved: to read a date anew after each compaction grows with the date.
+
+        An index may well hold more than the lake does, since whatever it hits is settled by reading.
+        """
+        for move in moves:
+            if (index := self._dates.get(move.day)) is not None:
+                gone = {file.path for file in move.gone}
+                try:
+                    unknown = [file for file in move.gone if file.path not in index.paths]
+                    index.add(_prefixes(read_ids(self._root, unknown)))
+                except (FileNotFoundError, StoreError):  # swept; and a damaged one concerns nobody any more
+                    del self._dates[move.day]
+                index.paths = (index.paths - gone) | {file.path for file in move.come}
+
+    def _index(self, day: date, held: Held) -> _Index:
+        live = held.between(day, day)
         paths = {file.path for file in live}
         index = self._dates.get(day)
-        if index is None or index.paths - paths:  # first touch, or files were compacted: read the date anew
+        if index is None or index.paths - paths:  # first touch, or rows left by a way unknown: read the date anew
             index = self._dates[day] = _Index()
         self._dates.move_to_end(day)
         unknown = [file for file in live if file.path not in index.paths]

@@ -8,7 +8,11 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import unquote
 
+import pyarrow as pa
+from deltalake import DeltaTable
+
 from storage.lake.entries import Action, brings_rows, entry_path, read_actions
+from storage.schema import PARTITION_COLUMN
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def appended(snapshot: Snapshot, since: Hint | None) -> list[tuple[int, list[Lak
             actions = read_actions(snapshot.root, version)
         except FileNotFoundError:
             return None
-        found.append((version, [_added(action["add"]) for action in actions if brings_rows(action)]))
+        found.append((version, [added_file(action["add"]) for action in actions if brings_rows(action)]))
         deleted.update(unquote(action["remove"]["path"]) for action in actions if _takes_rows(action))
     kept = [(version, [file for file in files if file.path not in deleted]) for version, files in found]
     if not all((snapshot.root / file.path).exists() for _, files in kept for file in files):
@@ -84,9 +88,25 @@ def _takes_rows(action: Action) -> bool:
     return "remove" in action and action["remove"]["dataChange"] is True
 
 
-def _added(add: Action) -> LakeFile:
+def added_file(add: Action) -> LakeFile:
+    """Return the file that an add action names.
+
+    Raises KeyError, TypeError or ValueError where another writer left out what ours state.
+    """
     day = date.fromisoformat(add["partitionValues"]["event_date"])
     return LakeFile(unquote(add["path"]), day, json.loads(add["stats"])["numRecords"], add["size"])
+
+
+def snapshot_of(root: Path, table: DeltaTable) -> Snapshot:
+    """Return the files of the version that this handle stands at."""
+    adds = pa.table(table.get_add_actions(flatten=True))
+    rows = adds.select(["path", f"partition.{PARTITION_COLUMN}", "num_records", "size_bytes"]).to_pydict()
+    files = [LakeFile(path, _date(day), count, size) for path, day, count, size in zip(*rows.values(), strict=True)]
+    return Snapshot(root, table.version(), tuple(sorted(files, key=lambda file: (file.date, file.path))))
+
+
+def _date(value: date | str) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(value)
 
 
 def total_rows(files: Iterable[LakeFile]) -> int:

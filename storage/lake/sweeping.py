@@ -8,6 +8,7 @@ before nor at it can be deleted.
 """
 
 import logging
+import os
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from storage.lake.entries import log_folder
 from storage.lake.handle import FENCE, open_table, reason
 from storage.lake.holding import named_since
 from storage.lake.table import Lake
+from storage.schema import PARTITION_COLUMN
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ def sweep(lake: Lake, *, now: datetime, held: int | None = None) -> int:
         stray = strays(lake, table, now=now, held=held)
         if stray and not _fence(lake.root, table):
             stray = set()
-        doomed = stray - _named(lake, open_table(lake.root)) if stray else set()
+        doomed = stray - {lake.root / path for path in _named(lake, open_table(lake.root))} if stray else set()
         doomed |= _older(_temporary(lake.root), oldest)
         for path in doomed:
             path.unlink(missing_ok=True)
@@ -56,8 +58,15 @@ def sweep(lake: Lake, *, now: datetime, held: int | None = None) -> int:
 
 def strays(lake: Lake, table: DeltaTable, *, now: datetime, held: int | None) -> set[Path]:
     """Return the data files older than an hour that no version up to this handle's names and no reader needs."""
-    unnamed = set(lake.root.glob("event_date=*/*.parquet")) - _named(lake, table) - named_since(lake.root, held)
-    return _older(unnamed, (now - _ORPHAN_AGE).timestamp())
+    unnamed = _data_files(lake.root) - _named(lake, table) - named_since(lake.root, held)
+    return _older({lake.root / path for path in unnamed}, (now - _ORPHAN_AGE).timestamp())
+
+
+def _data_files(root: Path) -> set[str]:
+    """Return the data files by their path below the root."""
+    days = [day.name for day in root.glob(f"{PARTITION_COLUMN}=*")]
+    found = ((day, name) for day in days for name in os.listdir(root / day))  # noqa: PTH208
+    return {f"{day}/{name}" for day, name in found if name.endswith(".parquet")}
 
 
 def sweepable(lake: Lake, *, now: datetime, held: int | None = None) -> list[Path]:
@@ -73,10 +82,10 @@ def _temporary(root: Path) -> set[Path]:
     return {*root.glob("event_date=*/*#*"), *log_folder(root).glob("*#*")}
 
 
-def _named(lake: Lake, table: DeltaTable) -> set[Path]:
+def _named(lake: Lake, table: DeltaTable) -> set[str]:
     """Return the files of this version and those that earlier ones removed and the log still remembers."""
     replaced = table.vacuum(retention_hours=0, dry_run=True, enforce_retention_duration=False)
-    return {lake.root / path for path in (*replaced, *(file.path for file in lake.snapshot_of(table).files))}
+    return {*replaced, *(file.path for file in lake.snapshot_of(table).files)}
 
 
 def _older(paths: set[Path], oldest: float) -> set[Path]:

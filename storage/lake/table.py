@@ -1,15 +1,14 @@
 """The Delta table of events: one commit carries rows and positions, by compare-and-swap on the table's version.
 
-Two facts shape it: delta-rs does not refuse an older application transaction, so whoever writes must check and write
-through one handle; and with `max_commit_retries=0` a commit through a handle succeeds only as the very next version.
-Together they make check-and-write atomic: a writer that lost the race sees a refusal, reloads, checks positions and
-ids anew and tries again, so neither a zombie nor a concurrent import can store a row twice.
+Two facts shape it: Delta does not refuse an older application transaction, so whoever writes must check and write
+against one version; and an entry of the log can be made only once. Together they make check-and-write atomic: a writer
+that lost the race sees a refusal, takes in what came, checks positions and ids anew and tries again, so neither a
+zombie nor a concurrent import can store a row twice.
 """
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -18,22 +17,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from deltalake.transaction import AddAction
 
 from acrwatch.core.crashpoint import reach
 from acrwatch.core.errors import ConflictError, StoreError
 from storage.lake.draft import Draft
-from storage.lake.durable import sync_entries
-from storage.lake.handle import append, create_table, fence_of, open_table, reason
+from storage.lake.durable import sync_entries, sync_folders
+from storage.lake.entries import last_checkpoint, log_folder
+from storage.lake.handle import CHECKPOINT_INTERVAL, amend_properties, checkpoint, create_table, open_table, reason
 from storage.lake.mending import mend
-from storage.lake.parquet import check_rows, modification_time
+from storage.lake.parquet import check_rows
+from storage.lake.publishing import add, commit_info, milliseconds, publish
+from storage.lake.replay import Replay
 from storage.lake.seen import SeenIds
-from storage.lake.snapshot import LakeFile, Snapshot
+from storage.lake.snapshot import LakeFile, Snapshot, snapshot_of
 from storage.schema import PARTITION_COLUMN
 
 log = logging.getLogger(__name__)
 
-# A refused commit costs a reload of some 10 ms. 200 in a row mean that something other than contention is wrong.
+# 200 refusals in a row mean that something other than contention is wrong.
 _MAX_TRIES: Final = 200
 
 
@@ -52,6 +53,7 @@ class Lake:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._log = Replay(root)
         self._seen = SeenIds(root)
         self._durable: int | None = None
 
@@ -68,6 +70,7 @@ class Lake:
             root.mkdir(parents=True, exist_ok=True)
             mend(root)
             create_table(root)
+            amend_properties(root)
         except (OSError, DeltaError) as error:
             raise StoreError(f"Cannot open the lake at {root}: {reason(error)}", remedy="Check store.path") from error
         lake = cls(root)
@@ -86,7 +89,7 @@ class Lake:
 
     def snapshot_of(self, table: DeltaTable) -> Snapshot:
         """Return the files of the version that this handle stands at."""
-        return _snapshot(self.root, table)
+        return snapshot_of(self.root, table)
 
     def commit(self, rows: pa.Table, positions: Mapping[str, int]) -> Commit:
         """Make rows and positions visible together, each event once.
@@ -111,7 +114,7 @@ class Lake:
         gone = ""
         for _ in range(_MAX_TRIES):
             try:
-                return self._try_commit(open_table(self.root), rows, positions, draft)
+                return self._try_commit(rows, positions, draft)
             except ConflictError:
                 log.debug("another writer committed first; checking again")
             except FileNotFoundError as error:
@@ -121,37 +124,56 @@ class Lake:
                     ) from error
                 gone = str(error)
                 log.debug("files were swept while being read; loading the table again")
+                self._log.forget()
         raise StoreError(
             f"The lake at {self.root} refused {_MAX_TRIES} commits in a row",
             remedy="Look for a process that writes to it in a tight loop",
         )
 
-    def _try_commit(self, table: DeltaTable, rows: pa.Table, positions: Mapping[str, int], draft: Draft) -> Commit:
-        self._make_durable(table.version())
-        stored = {stream: table.transaction_version(stream) for stream in positions}
+    def _try_commit(self, rows: pa.Table, positions: Mapping[str, int], draft: Draft) -> Commit:
+        self._seen.follow(self._log.advance())
+        self._make_durable(self._log.version)
+        stored = self._log.positions(positions)
         ahead = {s: n for s, n in positions.items() if _beyond(n, stored[s])}
         new = _drop_redelivered(rows, stored)
-        fresh = self._seen.fresh(new, self.snapshot_of(table)) if new.num_rows else new
+        fresh = self._seen.fresh(new, self._log) if new.num_rows else new
         version = None
         if ahead or fresh.num_rows:
-            draft.hold(fresh, fence_of(table))
-            version, files = self._publish(table, draft, ahead)
+            draft.hold(fresh, self._log.fence)
+            version, files = self._publish(draft, ahead)
             self._seen.learn(fresh, files)
-            self._make_durable(version)
+            self._confirm(version)
         else:
             draft.discard()
         return Commit(version, fresh.num_rows, new.num_rows - fresh.num_rows, rows.num_rows - new.num_rows)
 
-    def _publish(self, table: DeltaTable, draft: Draft, positions: Mapping[str, int]) -> tuple[int, list[LakeFile]]:
-        actions = []
-        for made in draft:
-            partition = {PARTITION_COLUMN: made.file.date.isoformat()}
-            modified = modification_time(self.root, made.file)
-            actions.append(AddAction(made.file.path, made.file.size, partition, modified, True, made.statistics))
+    def _publish(self, draft: Draft, positions: Mapping[str, int]) -> tuple[int, list[LakeFile]]:
+        """Commit files and positions as the very next version after the one that was looked at."""
+        at = milliseconds()
+        actions = [commit_info("WRITE", at)]
+        actions += [add(made.file, made.statistics, at, rows_change=True) for made in draft]
+        actions += [{"txn": {"appId": s, "version": n, "lastUpdated": at}} for s, n in positions.items()]
+        version = self._log.version + 1
         reach("lake.before_commit")
-        version = append(self.root, table, actions, positions)
+        publish(self.root, version, actions)
         reach("lake.committed")
-        return version, draft.release()
+        files = draft.release()
+        self._log.require_unpassed()  # were we asleep since the last question, the next try finds out what holds
+        self._log.take(version, actions)
+        return version, files
+
+    def _confirm(self, version: int) -> None:
+        """Make the name of the entry just published durable, and sum the log up where nobody else does."""
+        try:
+            sync_folders([log_folder(self.root)])
+        except OSError as error:
+            raise self._unsynced(version, error) from error
+        self._durable = version
+        if version % CHECKPOINT_INTERVAL == 0 and version - (last_checkpoint(self.root) or 0) >= CHECKPOINT_INTERVAL:
+            try:
+                checkpoint(self.root)
+            except StoreError as error:
+                log.warning("version %d is committed all the same: %s", version, error)
 
     def _make_durable(self, version: int) -> None:
         """Sync the log up to this version: no entry of ours follows, or confirms, one that a power cut could take."""
@@ -160,19 +182,11 @@ class Lake:
         try:
             sync_entries(self.root, self._durable, version)
         except (OSError, ValueError) as error:
-            raise StoreError(f"Cannot sync version {version} of {self.root}: {error}", remedy="Repeat it") from error
+            raise self._unsynced(version, error) from error
         self._durable = version
 
-
-def _snapshot(root: Path, table: DeltaTable) -> Snapshot:
-    adds = pa.table(table.get_add_actions(flatten=True))
-    rows = adds.select(["path", f"partition.{PARTITION_COLUMN}", "num_records", "size_bytes"]).to_pydict()
-    files = [LakeFile(path, _date(day), count, size) for path, day, count, size in zip(*rows.values(), strict=True)]
-    return Snapshot(root, table.version(), tuple(sorted(files, key=lambda file: (file.date, file.path))))
-
-
-def _date(value: date | str) -> date:
-    return value if isinstance(value, date) else date.fromisoformat(value)
+    def _unsynced(self, version: int, error: Exception) -> StoreError:
+        return StoreError(f"Cannot sync version {version} of {self.root}: {error}", remedy="Repeat it")
 
 
 def _beyond(number: int, stored: int | None) -> bool:

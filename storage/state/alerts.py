@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 
-from acrwatch.core.errors import NotFoundError
+from acrwatch.core.errors import ConflictError, NotFoundError
 from storage.state.tables import alert_history, alerts
 
 NEW: Final = "new"
@@ -19,6 +19,9 @@ CLOSED: Final = "closed"
 MERGED: Final = "merged"
 SUPERSEDED: Final = "superseded"
 RECOVERED: Final = "recovered"
+EXPIRED: Final = "expired"
+# A person's word on an alert about acrwatch itself, by `acrwatch incidents ack`.
+ACKNOWLEDGED: Final = "acknowledged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,16 @@ def insert_alert(connection: Connection, alert: Alert) -> None:
 
 
 def save(connection: Connection, alert: Alert) -> None:
-    """Replace the stored alert of the same id."""
-    connection.execute(update(alerts).where(alerts.c.id == alert.id).values(**_row(alert)))
+    """Store the next revision of an alert, by compare-and-swap: whoever changes one adds 1 to the revision they read.
+
+    Raises ConflictError where another change made that revision first; read the alert again, and decide anew.
+    """
+    before = and_(alerts.c.id == alert.id, alerts.c.revision == alert.revision - 1)
+    if connection.execute(update(alerts).where(before).values(**_row(alert))).rowcount != 1:
+        raise ConflictError(
+            f"alert {alert.id} was changed by another before its revision {alert.revision} was stored",
+            remedy="Look at it again, then repeat the change if it still applies",
+        )
 
 
 def _row(alert: Alert) -> dict[str, Any]:
@@ -111,8 +122,8 @@ def standing(
 ) -> list[Alert]:
     """Return the standing alerts of one rule and group whose interval touches [since, until], oldest id first.
 
-    Held until the write transaction ends: `save` replaces the whole alert, so what a person changed on PostgreSQL
-    between reading and saving would be undone. SQLite has one writer at a time anyway.
+    Held until the write transaction ends, so that on PostgreSQL no person changes one between reading and saving, which
+    `save` would refuse. SQLite has one writer at a time anyway.
     """
     conditions: list[ColumnElement[bool]] = [alerts.c.rule == rule, alerts.c.group_key == group_key, _is_standing()]
     if since is not None:
@@ -155,9 +166,12 @@ def count(connection: Connection, *, historical: bool | None = None) -> int:
     return connection.execute(select(func.count()).select_from(alerts).where(*conditions)).scalar_one()
 
 
-def get(connection: Connection, alert_id: str) -> Alert:
-    """Return one alert by id or by an unambiguous beginning of it. Raises NotFoundError."""
-    found = _read(connection, alerts.c.id.startswith(alert_id, autoescape=True))
+def get(connection: Connection, alert_id: str, *, hold: bool = False) -> Alert:
+    """Return one alert by id or by an unambiguous beginning of it. Raises NotFoundError.
+
+    With `hold`, in a write transaction, nobody else changes it until that ends: for those who then `save`.
+    """
+    found = _read(connection, alerts.c.id.startswith(alert_id, autoescape=True), hold=hold)
     if len(found) != 1:
         count = "no" if not found else f"{len(found)}"
         raise NotFoundError(

@@ -1,6 +1,7 @@
 """How connections to SQLite and PostgreSQL are made, so that everything above sees the same behaviour."""
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,7 +70,7 @@ def _sqlite_engine(url: URL, *, begin: str, query_only: bool) -> Engine:
         # The driver must not begin transactions by itself: it does so late, and deferred, and a deferred transaction
         # that turns into a writing one fails at once when another wrote in between, whatever the busy timeout.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         # FULL, not NORMAL: in WAL mode NORMAL may lose the last commits in a power cut. Rejects are promised to be
         # kept before the lake moves past them, and the id of an alert already sent out must not be taken back.
         connection.execute("PRAGMA synchronous = FULL")
@@ -82,6 +83,20 @@ def _sqlite_engine(url: URL, *, begin: str, query_only: bool) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch a database to WAL for good. SQLite heeds no busy timeout here: of several processes that open a new
+    database in one moment, all but one may be refused at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _postgresql_engine(url: URL, *, idle_seconds: float) -> Engine:

@@ -3,7 +3,7 @@
 Timed by the database's clock, so that processes on machines whose clocks differ agree on when a lease ends.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, select
 
@@ -27,6 +27,14 @@ def acquire(connection: Connection, name: str, owner: str, ttl: timedelta) -> bo
     )
     holder = connection.execute(select(leases.c.owner).where(leases.c.name == name)).scalar_one_or_none()
     return bool(holder == owner)
+
+
+def lapsed(connection: Connection, name: str) -> datetime | None:
+    """Return when a lease ended that nobody took up again; None while it is held, and where it never was."""
+    until: datetime | None = connection.execute(
+        select(leases.c.until).where(leases.c.name == name)
+    ).scalar_one_or_none()
+    return until if until is not None and until <= database_time(connection) else None
 
 
 def release(connection: Connection, name: str, owner: str) -> None:

@@ -2,6 +2,9 @@
 
 Order is kept per alert and destination: a delivery is due only when no earlier one of the same two is pending. Dead,
 folded and sent ones do not block. Destinations never wait for each other.
+
+Leases are timed by the database's clock, so that processes whose clocks differ never hold the same delivery at once.
+`now` is the caller's own clock: it says when a delivery is due, and stands in the records.
 """
 
 from collections.abc import Sequence
@@ -12,6 +15,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
 
 from acrwatch.core.errors import NotFoundError
+from acrwatch.core.masking import mask
+from storage.state.dialect import database_time
 from storage.state.tables import attempts, deliveries
 
 CREATED: Final = "alert.created"
@@ -96,19 +101,14 @@ def enqueue(
 def claim(
     connection: Connection, destination: str, *, owner: str, lease: timedelta, limit: int, now: datetime
 ) -> Sequence[Delivery]:
-    """Lease up to `limit` due deliveries of one destination to `owner` until `now + lease`, oldest first.
+    """Lease up to `limit` due deliveries of one destination to `owner` for so long, oldest first.
 
     All are of different alerts. One that is neither finished nor given back by then is due again.
     """
+    clock = database_time(connection)
     query = (
         select(deliveries.c.sequence)
-        .where(
-            deliveries.c.destination == destination,
-            deliveries.c.status == PENDING,
-            deliveries.c.not_before <= now,
-            _unleased(now),
-            ~_blocked(),
-        )
+        .where(deliveries.c.destination == destination, _due(now), _unleased(clock), ~_blocked())
         .order_by(deliveries.c.sequence)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL; on SQLite the whole transaction is alone
@@ -117,7 +117,7 @@ def claim(
     if not chosen:
         return []
     mine = deliveries.c.sequence.in_(chosen)
-    connection.execute(update(deliveries).where(mine).values(lease_owner=owner, lease_until=now + lease))
+    connection.execute(update(deliveries).where(mine).values(lease_owner=owner, lease_until=clock + lease))
     return _read(connection, mine, deliveries.c.sequence)
 
 
@@ -125,12 +125,7 @@ def due(connection: Connection, destinations: Sequence[str], *, now: datetime) -
     """Return those of `destinations` for which a claim may find something: a read that spares needless claims."""
     query = (
         select(deliveries.c.destination)
-        .where(
-            deliveries.c.status == PENDING,
-            deliveries.c.not_before <= now,
-            deliveries.c.destination.in_(destinations),
-            _unleased(now),
-        )
+        .where(_due(now), deliveries.c.destination.in_(destinations), _unleased(database_time(connection)))
         .distinct()
     )
     return sorted(connection.execute(query).scalars())
@@ -250,7 +245,7 @@ def _update_due(connection: Connection, alert_id: str, destination: str, now: da
     ).one_or_none()
     if last is None:
         return now
-    if last.status == PENDING and not _leased(last, now):
+    if last.status == PENDING and not _leased(connection, last):
         connection.execute(
             update(deliveries)
             .where(deliveries.c.sequence == last.sequence)
@@ -262,12 +257,18 @@ def _update_due(connection: Connection, alert_id: str, destination: str, now: da
     return max(now, told + UPDATE_INTERVAL)
 
 
-def _leased(row: Row[Any], now: datetime) -> bool:
-    return row.lease_until is not None and row.lease_until > now
+def _leased(connection: Connection, row: Row[Any]) -> bool:
+    return row.lease_until is not None and row.lease_until > database_time(connection)
 
 
-def _unleased(now: datetime) -> ColumnElement[bool]:
-    return or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now)
+def _unleased(clock: datetime) -> ColumnElement[bool]:
+    return or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= clock)
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    """What its writer found due when writing it is due at once, however far ahead the writer's clock may be."""
+    at_once = and_(deliveries.c.attempts == 0, deliveries.c.not_before <= deliveries.c.created_at)
+    return and_(deliveries.c.status == PENDING, or_(deliveries.c.not_before <= now, at_once))
 
 
 def _blocked() -> ColumnElement[bool]:
@@ -309,7 +310,7 @@ def _record(connection: Connection, delivery: Delivery, attempt: Attempt) -> Non
             seconds=attempt.seconds,
             status_code=attempt.status_code,
             outcome=attempt.outcome,
-            detail=attempt.detail,
+            detail=attempt.detail and mask(attempt.detail),
         )
     )
 

@@ -1,22 +1,23 @@
-"""What behavioural detections remember: small, per key and date, so that a baseline as of any day can be told."""
+"""What anomalous-source-ip remembers of identities: small, per network and date, so that a baseline as of any day can
+be told. This module keeps whole days, samples and all; `storage.state.visits` reads what judging needs of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, and_, select, tuple_
 
 from storage.state.dialect import insert
-from storage.state.tables import network_days, registry_homes
+from storage.state.tables import network_days
 
 # SQLite takes at most 32,766 variables in one statement.
-_KEYS_AT_ONCE = 500
+_KEYS_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkDay:
-    """One identity's use of one network on one UTC date. `episode` is its matches-to-be, `judgement` why it matched."""
+    """One identity's use of one network on one UTC date. `sample` is its matches-to-be, `judgement` why it matched."""
 
     identity_key: str
     network: str
@@ -29,29 +30,41 @@ class NetworkDay:
     judgement: Mapping[str, Any] | None
 
 
-def network_days_of(connection: Connection, identities: Sequence[str]) -> list[NetworkDay]:
-    """Return all days of these identities, by identity, date and network."""
-    found: list[NetworkDay] = []
-    order = (network_days.c.identity_key, network_days.c.date, network_days.c.network)
-    for start in range(0, len(identities), _KEYS_AT_ONCE):
-        keys = identities[start : start + _KEYS_AT_ONCE]
-        query = select(network_days).where(network_days.c.identity_key.in_(keys)).order_by(*order)
-        found.extend(NetworkDay(**row) for row in connection.execute(query).mappings())
-    return found
-
-
 def network_days_at(
     connection: Connection, keys: Sequence[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], NetworkDay]:
     """Return the days under these (identity, network, date) keys."""
-    found: dict[tuple[str, str, str], NetworkDay] = {}
-    columns = tuple_(network_days.c.identity_key, network_days.c.network, network_days.c.date)
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        query = select(network_days).where(columns.in_(keys[start : start + _KEYS_AT_ONCE]))
-        for row in connection.execute(query).mappings():
-            day = NetworkDay(**row)
-            found[day.identity_key, day.network, day.date] = day
-    return found
+    columns = (network_days.c.identity_key, network_days.c.network, network_days.c.date)
+    found = [
+        NetworkDay(**row)
+        for start in range(0, len(keys), _KEYS_AT_ONCE)
+        for row in connection.execute(
+            select(network_days).where(_among(columns, keys[start : start + _KEYS_AT_ONCE]))
+        ).mappings()
+    ]
+    return {(day.identity_key, day.network, day.date): day for day in found}
+
+
+def matching_days_of(connection: Connection, groups: Sequence[tuple[str, str]]) -> list[NetworkDay]:
+    """Return the days that matched of these (identity, network) pairs, by identity, network and date."""
+    columns = (network_days.c.identity_key, network_days.c.network)
+    query = select(network_days).where(network_days.c.judgement.is_not(None)).order_by(*columns, network_days.c.date)
+    return [
+        NetworkDay(**row)
+        for start in range(0, len(groups), _KEYS_AT_ONCE)
+        for row in connection.execute(query.where(_among(columns, groups[start : start + _KEYS_AT_ONCE]))).mappings()
+    ]
+
+
+def _among(columns: Sequence[Column[str]], keys: Sequence[tuple[str, ...]]) -> ColumnElement[bool]:
+    """Return the condition that columns hold one of these keys. SQLite reads the whole table for one about all columns
+    at once; those about identity and date alone lead it to an index. Networks would multiply what it looks up."""
+    leading = [
+        column.in_({key[at] for key in keys})
+        for at, column in enumerate(columns)
+        if column is not network_days.c.network
+    ]
+    return and_(*leading, tuple_(*columns).in_(keys))
 
 
 def save_network_days(connection: Connection, days: Iterable[NetworkDay]) -> None:
@@ -63,62 +76,3 @@ def save_network_days(connection: Connection, days: Iterable[NetworkDay]) -> Non
     keys = ["identity_key", "network", "date"]
     replace = {c: statement.excluded[c] for c in NetworkDay.__slots__ if c not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=replace), rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The network that an identity used first on a registry. `first_time` is aware UTC, `second_date` the second UTC
-    date (ISO) of its use there; None while there is only one."""
-
-    registry: str
-    identity_key: str
-    network: str
-    first_time: datetime
-    second_date: str | None
-
-    @property
-    def date(self) -> date:
-        """The UTC date of its first use."""
-        return self.first_time.astimezone(UTC).date()
-
-
-def homes_at(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Home]:
-    """Return the homes under these (registry, identity) keys."""
-    found: dict[tuple[str, str], Home] = {}
-    columns = tuple_(registry_homes.c.registry, registry_homes.c.identity_key)
-    for start in range(0, len(keys), _KEYS_AT_ONCE):
-        query = select(registry_homes).where(columns.in_(keys[start : start + _KEYS_AT_ONCE]))
-        for row in connection.execute(query).mappings():
-            home = Home(**row)
-            found[home.registry, home.identity_key] = home
-    return found
-
-
-def homes_of(connection: Connection, registry: str) -> list[Home]:
-    """Return all homes of one registry, in any order."""
-    columns = [registry_homes.c[name] for name in Home.__slots__]
-    query = select(*columns).where(registry_homes.c.registry == registry)
-    return [Home(*row) for row in connection.execute(query)]
-
-
-def save_homes(connection: Connection, homes: Iterable[Home]) -> None:
-    """Insert or replace these homes."""
-    rows = [{name: getattr(home, name) for name in Home.__slots__} for home in homes]
-    if not rows:
-        return
-    statement = insert(connection, registry_homes)
-    replace = {name: statement.excluded[name] for name in ("network", "first_time", "second_date")}
-    connection.execute(statement.on_conflict_do_update(index_elements=["registry", "identity_key"], set_=replace), rows)
-
-
-def identities_seen(connection: Connection, registry: str, *, since: date, network: str | None) -> set[str]:
-    """Return the identities of a registry that were seen anywhere, or in this network, on or after a UTC date."""
-    query = (
-        select(network_days.c.identity_key)
-        .distinct()
-        .join(registry_homes, registry_homes.c.identity_key == network_days.c.identity_key)
-        .where(registry_homes.c.registry == registry, network_days.c.date >= since.isoformat())
-    )
-    if network is not None:
-        query = query.where(network_days.c.network == network)
-    return set(connection.execute(query).scalars())

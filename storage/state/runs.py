@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from acrwatch.core.errors import ConflictError
+from acrwatch.core.masking import mask
 from storage.lake.snapshot import Hint
 from storage.state.dialect import insert as insert_if_new
 from storage.state.tables import cursors, runs
 
 SUCCEEDED: Final = "succeeded"
 FAILED: Final = "failed"
-
-# Runs that judged something and failed ones are kept this long; runs without new events leave no row.
-_KEEP: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +112,9 @@ def advance(
 
 
 def record(connection: Connection, run: Run) -> None:
-    """Keep what a run did; forget runs older than 30 days of the same detection."""
-    connection.execute(insert(runs).values(**{name: getattr(run, name) for name in Run.__slots__}))
-    connection.execute(
-        delete(runs).where(runs.c.detection == run.detection, runs.c.finished_at < run.finished_at - _KEEP)
-    )
+    """Keep what a run did, until `storage.state.purging` forgets it; runs without new events leave no row."""
+    row = {name: getattr(run, name) for name in Run.__slots__}
+    connection.execute(insert(runs).values(**row | {"error": run.error and mask(run.error)}))
 
 
 def latest(connection: Connection) -> dict[str, Run]:

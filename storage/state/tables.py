@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -108,6 +109,15 @@ network_days: Final = Table(  # profile of anomalous-source-ip: one row per iden
     _column("late", Boolean),  # every event of the day arrived later than `lateness`
     _column("sample", _json()),  # capped evidence: [[time, event id, row], ...] earliest first
     _column("judgement", _json(), nullable=True),  # why the day matched; null where it did not
+    Index(None, "identity_key", "date"),
+    Index(
+        "ix_network_days_judged",
+        "identity_key",
+        "network",
+        "date",
+        sqlite_where=text("judgement IS NOT NULL"),
+        postgresql_where=text("judgement IS NOT NULL"),
+    ),
 )
 
 registry_homes: Final = Table(  # profile of anomalous-source-ip: the network an identity used first on a registry

@@ -1,6 +1,6 @@
 """A lake, a database and a watch over them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -68,16 +68,14 @@ class Sight:
 
 
 @pytest.fixture
-def make_sight(tmp_path: Path) -> Iterator[Callable[..., Sight]]:
-    database = Database(f"sqlite:///{tmp_path}/state.db")
-    database.migrate()
+def make_sight(database: Database, tmp_path: Path) -> Callable[..., Sight]:
+    """Return a maker of watches over one lake and one database, of every kind at hand."""
     lake = Lake.open(tmp_path / "lake")
 
     def made(*registries: str) -> Sight:
         return Sight(lake, database, Watch(lake, database, registries, Publishing(("siem",))))
 
-    yield made
-    database.close()
+    return made
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_a_gap_is_an_alert_at_once_and_not_again_after_a_person_closed_it(make_s
     assert sight.look().created == 1
     (alert,) = sight.alerts()
     assert (alert.rule, alert.reason) == ("ingest-gap", "5 messages were gone.")
-    closed = replace(alert, status="closed", close_reason="benign", closed_at=NOW + MINUTE)
+    closed = replace(alert, status="closed", close_reason="benign", closed_at=NOW + MINUTE, revision=alert.revision + 1)
     with sight.database.begin() as connection:
         alerts.save(connection, closed)
     later = sight.look(48 * HOUR)

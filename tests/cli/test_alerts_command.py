@@ -153,7 +153,7 @@ def test_open_incidents_are_said_wherever_alerts_are_shown(
     with database.begin() as connection:
         incidents.open(connection, "k", kind="gap", message="partition 3 lost 9 messages", remedy="Do x", now=SEEN)
     done = call("alerts", *command)
-    assert "Health: 1 incident open; alerts may be missing." in done.stderr
+    assert "Health: 1 incident open; alerts may be missing. See" in done.stderr
     assert "since 2026-11-22 02:40Z: partition 3 lost 9 messages. Do x" in done.stderr
 
 

@@ -2,20 +2,25 @@
 
 import gc
 import json
+import math
+import re
 import socket
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from acrwatch.cli.checks import rules
 from acrwatch.cli.checks.stores import clock
 from acrwatch.core.errors import RemoteUnreachableError
 from acrwatch.core.setting import Secret
 from acrwatch.devhub import DevHub
+from detections.rule import load_rules
 from ingest.eventhub.probe import Probed, probe
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA
@@ -26,6 +31,15 @@ Call = Callable[..., Any]
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 HUB = "acr-audit"
 SECRET = "whsec_C2FtcGxlIHNlY3JldCBvZiBhIHRlc3QsIDMyIGI="
+
+
+@pytest.fixture
+def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """Return a database of every kind at hand, which `call` finds by the environment."""
+    monkeypatch.setenv("ACRWATCH__STORE__DATABASE", database_url)
+    made = Database(database_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -42,21 +56,21 @@ def configure(connection_string: str = "", more: str = "") -> None:
 def found(call: Call, *options: str) -> dict[str, list[dict[str, str]]]:
     """Return the results by name."""
     grouped: dict[str, list[dict[str, str]]] = {}
-    for item in call("check", "--json", *options).json:
+    for item in call("check", "--quick", "--json", *options).json:
         grouped.setdefault(item["name"], []).append(item)
     return grouped
 
 
 def test_a_mistake_in_the_configuration_fails_with_its_place(call: Call) -> None:
     configure(more="[store]\npaht = 'x'\n")
-    done = call("check", "--json")
+    done = call("check", "--quick", "--json")
     item, code = done.json[0], done.exit_code
     assert (item["name"], item["status"], code) == ("configuration", "fail", 1)
     assert "paht" in item["what"]
 
 
 def test_a_fresh_folder_is_no_failure_but_says_what_comes_next(call: Call) -> None:
-    done = call("check")
+    done = call("check", "--quick")
     assert done.exit_code == 0
     assert "`acrwatch init` shows how to write one" in done.stdout
     assert "0 failed" in done.stderr
@@ -75,7 +89,7 @@ def test_a_hub_that_answers_is_reported_with_what_waits(call: Call, hub: DevHub,
     answered, waiting = found(call)["acrwatch.toml: sources[0] eventhub"]
     assert (answered["status"], waiting["status"]) == ("ok", "ok")
     assert "2 partitions" in answered["what"]
-    assert waiting["what"].startswith("1 messages wait")
+    assert waiting["what"].startswith("1 message waits to be stored")
 
 
 def test_messages_that_nobody_reads_are_a_warning(call: Call, hub: DevHub, database: Database) -> None:
@@ -90,7 +104,7 @@ def test_a_hub_that_was_made_anew_fails_and_ends_with_1(call: Call, hub: DevHub,
     stream = f"eventhub/localhost:{hub.port}/{HUB}/0/0"
     Lake.open("data/lake").commit(ARROW_SCHEMA.empty_table(), {stream: 500})
     configure(hub.connection_string)
-    done = call("check", "--json")
+    done = call("check", "--quick", "--json")
     assert done.exit_code == 1
     (gone,) = [item for item in done.json if item["status"] == "fail"]
     assert "ends at message 0, but 500 is stored" in gone["what"]
@@ -100,7 +114,7 @@ def test_a_wrong_key_fails_and_is_not_shown(call: Call, hub: DevHub, database: D
     wrong = "d3Jvbmcga2V5IG9mIGEgdGVzdA=="
     right = hub.connection_string.partition("SharedAccessKey=")[2].partition(";")[0]
     configure(hub.connection_string.replace(right, wrong))
-    done = call("check", "--json")
+    done = call("check", "--quick", "--json")
     (item,) = [item for item in done.json if item["status"] == "fail"]
     assert "refused our credentials" in item["what"]
     assert wrong not in done.stdout + done.stderr
@@ -124,7 +138,7 @@ def test_offline_asks_no_other_machine(call: Call, database: Database) -> None:
     gone = "Endpoint=sb://localhost:1/;SharedAccessKeyName=a;SharedAccessKey=b;UseDevelopmentEmulator=true"
     web = f'[[destinations]]\nname = "siem"\ntype = "webhook"\nurl = "http://127.0.0.1:1/x"\nsecret = "{SECRET}"\n'
     configure(gone, web)
-    assert call("check", "--offline").exit_code == 0
+    assert call("check", "--quick", "--offline").exit_code == 0
 
 
 def test_a_destination_is_connected_to_and_sent_nothing(call: Call, database: Database) -> None:
@@ -132,7 +146,7 @@ def test_a_destination_is_connected_to_and_sent_nothing(call: Call, database: Da
         address = f"http://127.0.0.1:{server.getsockname()[1]}/hook-with-a-secret"
         web = f'[[destinations]]\nname = "siem"\ntype = "webhook"\nurl = "{address}"\nsecret = "{SECRET}"\n'
         configure(more=web)
-        done = call("check", "--json")
+        done = call("check", "--quick", "--json")
         connection, _ = server.accept()
         with connection:
             connection.settimeout(5)
@@ -146,7 +160,7 @@ def test_a_destination_out_of_reach_fails(call: Call, database: Database) -> Non
         port = server.getsockname()[1]
     url = f'url = "http://127.0.0.1:{port}/x"'
     configure(more=f'[[destinations]]\nname = "siem"\ntype = "webhook"\n{url}\nsecret = "{SECRET}"\n')
-    ((item,), code) = (found(call)["destination siem"], call("check").exit_code)
+    ((item,), code) = (found(call)["destination siem"], call("check", "--quick").exit_code)
     assert (item["status"], code) == ("fail", 1)
     assert f"127.0.0.1 port {port} cannot be reached" in item["what"]
 
@@ -175,7 +189,7 @@ def test_open_incidents_are_shown_with_their_remedy(call: Call, database: Databa
     with database.begin() as connection:
         incidents.open(connection, "gap/x", kind="gap", message="5 messages were gone", remedy="Backfill", now=NOW)
     (item,) = found(call)["incident gap"]
-    assert (item["status"], item["remedy"]) == ("warn", "Backfill")
+    assert (item["status"], item["remedy"]) == ("warn", "Backfill. Then `acrwatch incidents ack gap/x`")
     assert "5 messages were gone (since 2026-11-22 03:00Z)" in item["what"]
 
 
@@ -196,8 +210,8 @@ def test_a_position_is_held_against_what_the_hub_retains(
 
 
 def test_the_table_shows_what_json_says(call: Call, database: Database) -> None:
-    lines = call("check").stdout.splitlines()
-    items = json.loads(call("check", "--json").stdout)
+    lines = call("check", "--quick").stdout.splitlines()
+    items = json.loads(call("check", "--quick", "--json").stdout)
     assert [line.split()[0] for line in lines[1:]] == [item["name"].split()[0] for item in items]
 
 
@@ -206,3 +220,40 @@ def test_alerts_about_acrwatch_itself_can_be_read_up(call: Call, slug: str) -> N
     shown = call("rules", "show", slug, "--json").json
     assert shown["slug"] == slug
     assert shown["runbook"]
+
+
+def test_the_rules_own_cases_are_run_and_counted(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "CASES_SECONDS", 0.0)
+    (item,) = [item for item in call("check", "--offline", "--json").json if item["name"] == "cases"]
+    assert item["status"] == "warn"
+    assert re.match(r"only 0 of \d\d cases tried within 0 s", item["what"])
+
+
+def test_a_rule_that_fails_its_own_case_is_a_failure_of_the_check() -> None:
+    admin = load_rules()["admin-user-login"]
+    fires, *_ = (given for given in admin.metadata.tests if given["alerts"])
+    wrong = replace(admin.metadata, tests=({**fires, "name": "too many", "alerts": 2},))
+    (item,) = rules.tried({"admin-user-login": replace(cast("Any", admin), metadata=wrong)}, until=math.inf)
+    assert (item.status, item.name) == ("fail", "cases")
+    assert "admin-user-login fails its own case 'too many': expected 2 alerts, found 1" in item.what
+
+
+def test_cases_that_go_as_they_should_are_said_to() -> None:
+    admin = load_rules()["admin-user-login"]
+    few = replace(admin.metadata, tests=admin.metadata.tests[:2])
+    (item,) = rules.tried({"admin-user-login": replace(cast("Any", admin), metadata=few)}, until=math.inf)
+    assert (item.status, item.what) == ("ok", "all 2 cases of the rules go as they should")
+
+
+def test_a_gap_is_shown_with_the_command_that_puts_it_away(call: Call, database: Database) -> None:
+    with database.begin() as connection:
+        incidents.open(connection, "gap/x/1", kind="gap", message="message 1 gone", remedy="Backfill", now=NOW)
+    (item,) = found(call)["incident gap"]
+    assert item["remedy"] == "Backfill. Then `acrwatch incidents ack gap/x/1`"
+
+
+def test_a_gap_that_has_aged_is_no_warning_any_more(call: Call, database: Database) -> None:
+    with database.begin() as connection:
+        then = NOW - timedelta(days=7)
+        incidents.open(connection, "gap/x/1", kind="gap", message="message 1 gone", remedy="Backfill", now=then)
+    assert [item["status"] for item in found(call)["incidents"]] == ["ok"]

@@ -36,7 +36,7 @@ def test_import_counts_what_it_stored(call: Call, traffic: Path) -> None:
 def test_importing_again_stores_nothing(call: Call, traffic: Path) -> None:
     call("import", traffic)
     again = call("import", traffic)
-    assert "1 files (1 imported before): 0 new events" in again.stderr
+    assert "1 file (1 imported before): 0 new events" in again.stderr
 
 
 def test_import_keeps_what_it_cannot_read(call: Call, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from acrwatch.core.config import Config, load
-from acrwatch.core.setting import REQUIRED, Setting, boolean, duration, integer, secret, text
+from acrwatch.core.setting import REQUIRED, Setting, boolean, duration, integer, paths, secret, text
 
 SOURCES = {
     "eventhub": (
@@ -14,7 +14,10 @@ SOURCES = {
         Setting("eventhub", text, REQUIRED, "The hub."),
         Setting("commit_interval", duration, duration("5s"), "How often."),
     ),
-    "files": (Setting("folder", Path, Path("inbox"), "The folder."),),  # type: ignore[arg-type]
+    "files": (
+        Setting("folder", Path, Path("inbox"), "The folder."),  # type: ignore[arg-type]
+        Setting("paths", paths, (), "More of them."),
+    ),
 }
 DESTINATIONS = {
     "webhook": (

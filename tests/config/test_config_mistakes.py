@@ -18,7 +18,8 @@ HOOK = '[[destinations]]\nname = "siem"\ntype = "webhook"\nurl = "https://siem.e
     [
         ('[stroe]\npath = "x"', "stroe", "section 'stroe' is unknown; did you mean 'store'?"),
         ('[store]\npth = "x"', "store.pth", "'pth' is unknown; did you mean 'path'?"),
-        ("[store]\nzzz = 1", "store.zzz", "'zzz' is unknown; known are database, path, retention"),
+        ("[store]\nzzz = 1", "store.zzz", "'zzz' is unknown; known are closed_after, database, path, retention"),
+        ('[store]\nstate_retention = "23h"', "store.state_retention", "expected a time span of at least 24h"),
         ('[store]\nretention = "soon"', "store.retention", "expected a time span"),
         ('store = "x"', "store", "is a single value; expected a section `[store]`"),
         ('[[sources]]\ntype = "evenhub"', "sources[0].type", "type 'evenhub' is unknown; did you mean 'eventhub'?"),
@@ -58,7 +59,7 @@ def test_a_mistake_in_the_file_names_its_place(load_config: Load, toml: str, pla
         ("ACRWATCH__SOURCES__MAIN__TYPE", "files", "is a list"),
         ("ACRWATCH__SOURCES__0__TYPE", "filse", "type 'filse' is unknown; did you mean 'files'?"),
         ("ACRWATCH__STORE__RETENTION", "soon", "expected a time span"),
-        ("ACRWATCH__SOURCES__0__CONNECTION_STRING_FILE", "gone.txt", "the secret cannot be read"),
+        ("ACRWATCH__SOURCES__0__CONNECTION_STRING_FILE", "gone.txt", "cannot be read: No such file"),
     ],
 )
 def test_a_mistake_in_the_environment_names_the_variable(

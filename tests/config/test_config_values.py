@@ -9,6 +9,7 @@ import pytest
 
 from acrwatch.core.config import Config
 from acrwatch.core.setting import Secret
+from storage.lake.clustering import CLOSED_AFTER
 
 Load = Callable[..., Config]
 
@@ -24,6 +25,22 @@ def test_without_file_and_environment_the_defaults_hold(load_config: Load, tmp_p
     assert config.store.retention is None
     assert (config.detections.every, config.detections.lateness) == (timedelta(seconds=30), timedelta(hours=24))
     assert (config.registries, config.sources, config.destinations, config.path) == ({}, (), (), None)
+
+
+def test_the_state_is_kept_for_a_month_and_dates_close_after_a_day_and_a_half(load_config: Load) -> None:
+    store = load_config().store
+    assert (store.state_retention, store.closed_after) == (timedelta(days=30), CLOSED_AFTER)
+
+
+def test_lists_of_paths_start_at_the_configuration_files_folder(
+    load_config: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = f'[[sources]]\ntype = "files"\npaths = ["in", "a/../b.json", "{tmp_path}/c.gz"]'
+    monkeypatch.chdir("/")
+    by_file = load_config(listed)
+    by_environment = load_config('[[sources]]\ntype = "files"', ACRWATCH__SOURCES__0__PATHS="in,a/../b.json")
+    assert by_file.sources[0].values["paths"] == (tmp_path / "in", tmp_path / "b.json", tmp_path / "c.gz")
+    assert by_environment.sources[0].values["paths"] == (tmp_path / "in", tmp_path / "b.json")
 
 
 def test_a_file_named_acrwatch_toml_in_the_working_directory_is_found(load_config: Load, tmp_path: Path) -> None:

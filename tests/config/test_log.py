@@ -22,7 +22,7 @@ def _logging_as_found() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("azure", "uamqp", "alembic", "apscheduler", "httpx"):
+    for name in ("azure", "uamqp", "alembic", "apscheduler", "httpx", "httpcore", "sqlalchemy"):
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
@@ -99,6 +99,22 @@ def test_the_azure_client_is_quiet_until_asked_twice() -> None:
     set_up(stream=stream, verbosity=2)
     logging.getLogger("azure.eventhub").warning("link detached")
     assert "link detached" in stream.getvalue()
+
+
+@pytest.mark.parametrize("verbosity", [0, 1, 2, 3])
+def test_rows_of_the_database_are_never_logged(verbosity: int) -> None:
+    set_up(stream=io.StringIO(), verbosity=verbosity)
+    assert not logging.getLogger("sqlalchemy.engine.Engine").isEnabledFor(logging.DEBUG)
+
+
+def test_a_log_that_cannot_be_written_stops_nobody_and_prints_no_arguments(capfd: pytest.CaptureFixture[str]) -> None:
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    set_up(stream=Full())
+    logging.getLogger("x").warning("an argument: %s", "open-sesame")
+    assert capfd.readouterr().err == ""
 
 
 def test_setting_up_twice_logs_once() -> None:

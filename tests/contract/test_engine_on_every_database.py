@@ -126,10 +126,10 @@ def test_what_a_person_changes_while_a_pass_runs_is_not_undone(bench: Bench) -> 
 
     def person() -> None:
         with bench.database.begin() as connection:
-            (mine,) = alerts.standing(connection, alert.rule, alert.group_key)
+            mine = alerts.get(connection, alert.id, hold=True)
             held.set()
             go_on.wait(30)
-            alerts.save(connection, replace(mine, status=alerts.ACTIVE))
+            alerts.save(connection, replace(mine, status=alerts.ACTIVE, revision=mine.revision + 1))
 
     def engine() -> None:
         held.wait(30)

@@ -50,13 +50,22 @@ def _login(registry: str) -> bytes:
 class Refusals(logging.Handler):
     """Notices the first thing that acrwatch could not write down because its database was away."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: str) -> None:
         super().__init__(logging.ERROR)
         self.seen = threading.Event()
+        self._words = words
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "cannot record the incident" in record.getMessage():
+        if self._words in record.getMessage():
             self.seen.set()
+
+
+@contextmanager
+def _noticing(logger: str, words: str) -> Iterator[Refusals]:
+    handler = Refusals(words)
+    logging.getLogger(logger).addHandler(handler)
+    yield handler
+    logging.getLogger(logger).removeHandler(handler)
 
 
 @contextmanager
@@ -73,10 +82,8 @@ def _running(config: Path) -> Iterator[None]:
 
 @pytest.fixture
 def refusals() -> Iterator[Refusals]:
-    handler = Refusals()
-    logging.getLogger("ingest").addHandler(handler)
-    yield handler
-    logging.getLogger("ingest").removeHandler(handler)
+    with _noticing("ingest", "cannot record the incident") as handler:
+        yield handler
 
 
 def test_a_crash_of_the_server_is_an_incident_and_loses_and_doubles_nothing(
@@ -102,6 +109,34 @@ def test_a_crash_of_the_server_is_an_incident_and_loses_and_doubles_nothing(
     with database.connect() as connection:
         assert incidents.current(connection) == []
         assert "store_failed" in set(connection.execute(select(kept.c.kind)).scalars())
+
+
+def test_an_outage_of_the_database_is_seen_afterwards(
+    database: Database, database_url: str, postgresql: Server, tmp_path: Path
+) -> None:
+    config = tmp_path / "acrwatch.toml"
+    config.write_text(f'[store]\npath = "lake"\ndatabase = "{database_url}"\n[detections]\nevery = "200ms"\n')
+    noticing = _noticing("storage.state.job_reports", "detect: cannot record the incident")
+    with noticing as refusals, _running(config):
+        began = datetime.now(UTC)
+        postgresql.halt()
+        try:
+            assert refusals.seen.wait(WAIT)
+        finally:
+            ended = datetime.now(UTC)
+            postgresql.start()
+        since, resolved = _await_resolution(database, "job/detect")
+    assert began <= since <= ended <= resolved
+
+
+def _await_resolution(database: Database, key: str) -> tuple[datetime, datetime]:
+    query = select(kept.c.since, kept.c.resolved_at).where(kept.c.key == key, kept.c.resolved_at.is_not(None))
+    deadline, found = time.monotonic() + WAIT, None
+    while found is None:
+        assert time.monotonic() < deadline
+        with database.connect() as connection:
+            found = connection.execute(query).one_or_none()
+    return found.since, found.resolved_at
 
 
 def _await_record(database: Database) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from acrwatch.cli.session import Session
 from acrwatch.core.clock import SystemClock
-from acrwatch.delivery.worker import LEASE, Summary, deliver_due
+from acrwatch.delivery.worker import Summary, deliver_due
 from scheduler import Parts
 from storage.lake import Lake
 from storage.state import incidents, leases, outbox, runs
@@ -20,14 +20,15 @@ from tests.contract.child import SLUG
 from tests.contract.conftest import Hold
 from tests.delivery.receiver import NOW, MovableClock, Receiver, open_webhook
 from tests.detections.conftest import Bench, Happening
+from tests.state.leased import let_leases_end
 
 MINUTE = timedelta(minutes=1)
 ID = "alr_A_1_siem_created"
 
 
 def _deliver_when_the_lease_is_over(database: Database, receiver: Receiver) -> Summary:
-    clock = MovableClock(NOW + LEASE)
-    return deliver_due(database, {"siem": open_webhook(receiver.url)}, clock=clock, rng=random.Random(2))
+    let_leases_end(database)
+    return deliver_due(database, {"siem": open_webhook(receiver.url)}, clock=MovableClock(), rng=random.Random(2))
 
 
 def _enqueue(database: Database) -> None:

@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 from acrwatch.delivery.sinks import Sink
-from acrwatch.delivery.worker import LEASE, Summary, deliver_due
+from acrwatch.delivery.worker import Summary, deliver_due
 from storage.state import outbox
 from storage.state.database import Database
 from tests.delivery.receiver import SECRET, MovableClock, Receiver
+from tests.state.leased import let_leases_end
 
 ROOT = Path(__file__).parents[2]
 _WORKER = """
@@ -56,7 +56,7 @@ def test_a_delivery_sent_but_not_recorded_is_sent_again_with_its_id(
     assert killed.returncode == -signal.SIGKILL
     assert len(receiver.received) == 1
     assert deliver_due(database, {"siem": webhook}, clock=clock, rng=random.Random(2)) == Summary(), "still leased"
-    clock.move(LEASE + timedelta(seconds=1))
+    let_leases_end(database)
     assert deliver_due(database, {"siem": webhook}, clock=clock, rng=random.Random(2)) == Summary(sent=1)
     assert receiver.ids() == ["alr_A_1_siem_created"] * 2
     assert [one.body for one in receiver.received] == [b'{"n":1}'] * 2

@@ -163,10 +163,9 @@ class Bench:
 
     def close(self, alert: Alert, at: datetime, verdict: str = "true_positive") -> None:
         """A person closes an alert."""
+        closed = replace(alert, status=alerts.CLOSED, close_reason=verdict, closed_at=at, updated_at=at)
         with self.database.begin() as connection:
-            alerts.save(
-                connection, replace(alert, status=alerts.CLOSED, close_reason=verdict, closed_at=at, updated_at=at)
-            )
+            alerts.save(connection, replace(closed, revision=alert.revision + 1))
 
     def notices(self) -> list[tuple[str, dict[str, Any]]]:
         """Type and data of what the outbox holds, in order; folded ones too."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from detections import failure
 from detections.alerting import Publishing
 from detections.detection import Judgement, Metadata
 from storage.schema import ARROW_SCHEMA
@@ -96,6 +97,21 @@ def test_a_detection_that_recovers_goes_on_from_its_own_cursor(
     assert (failure.status, failure.close_reason) == ("closed", "recovered")
     failure_notices = [type_ for type_, data in bench.notices() if data["rule"] == "detection-failed"]
     assert failure_notices == ["alert.created", "alert.updated", "alert.closed"]
+
+
+def test_a_failure_is_over_with_the_next_good_pass_though_it_brings_nothing_new(
+    admin_bench: Any, happening: Make
+) -> None:
+    bench = admin_bench
+    bench.judge(_login(happening, 1))
+    (detection,) = bench.detections.values()
+    with bench.database.begin() as connection:  # as when the lake could not be read for a moment
+        failure.raised(connection, detection, "the files could not be listed", Publishing(), now=bench.clock.now())
+    assert _open_incidents(bench) == ["failed_detection/admin-user-login"]
+    assert bench.engine().run_until_done().new_events == 0
+    assert _open_incidents(bench) == []
+    (told,) = [alert for alert in bench.standing() if alert.rule == "detection-failed"]
+    assert (told.status, told.close_reason) == ("closed", "recovered")
 
 
 def test_a_failing_detection_does_not_keep_others_from_finishing(
@@ -256,6 +272,7 @@ def test_two_engines_at_once_find_what_one_finds(make_bench: Make, happening: Ma
 
 CHILD = """
 import sys
+from detections import failure
 from detections.alerting import Publishing
 from detections.behavioural import discover
 from detections.context import Context

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from detections.registry_past import LEVELS, WAIT, RegistryPast, changes, past_of
-from storage.state.profiles import Home
+from detections.behavioural.anomalous_source_ip.registry_past import LEVELS, WAIT, RegistryPast, changes, past_of
+from storage.state.homes import Home
 
 Make = Callable[..., Any]
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

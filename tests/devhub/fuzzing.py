@@ -7,10 +7,9 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from acrwatch.core.clock import SystemClock
 from acrwatch.devhub.auth import SasVerifier
 from acrwatch.devhub.broker import Broker
 from acrwatch.devhub.connection import Connection
@@ -46,14 +45,16 @@ _VALUES: Final[tuple[object, ...]] = (
 
 
 class Sink(asyncio.Transport):
-    """A transport that swallows what is written."""
+    """A transport that keeps what is written."""
 
     def __init__(self) -> None:
         super().__init__()
         self.closed = False
+        self.written = bytearray()
 
-    def write(self, data: Any) -> None:  # noqa: ARG002  asyncio names it
+    def write(self, data: Any) -> None:
         assert not self.closed
+        self.written += data
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Nothing is buffered."""
@@ -68,17 +69,22 @@ class Sink(asyncio.Transport):
         self.closed = True
 
 
+class _Standing:
+    """A clock that stands still: the same conversation gets the same answer."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 22, tzinfo=UTC)
+
+
 class Fuzzer:
     """One run: the same seed gives the same inputs. `refused` counts the inputs that were not taken as they are."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._loop = asyncio.new_event_loop()
-        issuer, clock = TokenIssuer(), SystemClock()
-        self.broker = Broker(
-            {_HUB: 1}, ("$Default",), SasVerifier("Root", "key"), issuer, clock, Retention(max_messages=20)
-        )
-        token = issuer.issue([OWNER], clock.now(), lifetime=timedelta(days=1))
+        self._issuer = TokenIssuer()
+        self.broker = self._new_broker()
+        token = self._issuer.issue([OWNER], _Standing().now(), lifetime=timedelta(days=1))
         self._frames = _conversation(token)
         self._payloads = [encode(value) for value in _VALUES] + [_batch(), _put_token(token), _LIST_AS_KEY]
         self.refused = 0
@@ -89,7 +95,7 @@ class Fuzzer:
 
     def judge_decoder(self) -> None:
         """Decode one changed value or message. Raises anything but AmqpDecodeError if the decoder does."""
-        payload = self._changed(self._random.choice(self._payloads))
+        payload = self.changed(self.payload())
         reading: tuple[Callable[[bytes], object], ...] = (
             decode,
             parse_request,
@@ -103,31 +109,43 @@ class Fuzzer:
 
     def judge_connection(self) -> None:
         """Play one changed conversation. Raises whatever the connection raises, or if anything of it stays behind."""
+        self.refused += self._play(self.broker, self._pieces(self.stream())).closed
+
+    def judge_split(self, stream: bytes) -> Sink:
+        """Play a stream in one piece and in several, to a new hub each: both must get the same answer; return it."""
+        whole = self._play(self._new_broker(), [stream])
+        split = self._play(self._new_broker(), self._pieces(stream))
+        assert (whole.closed, bytes(whole.written)) == (split.closed, bytes(split.written))
+        return whole
+
+    def _new_broker(self) -> Broker:
+        keys, retention = SasVerifier("Root", "key"), Retention(max_messages=20)
+        return Broker({_HUB: 1}, ("$Default",), keys, self._issuer, _Standing(), retention)
+
+    def _play(self, broker: Broker, pieces: Sequence[bytes]) -> Sink:
         sink = Sink()
         errors: list[dict[str, Any]] = []
         self._loop.set_exception_handler(lambda _loop, context: errors.append(context))
-        connection = Connection(self.broker, self._loop, 240.0, _nothing, _nothing)
+        connection = Connection(broker, self._loop, 240.0, _nothing, _nothing)
         connection.connection_made(sink)
-        for part in self._pieces(self._stream()):
+        for part in pieces:
             if not sink.closed:
                 connection.data_received(part)
         self._turn()
-        self.refused += sink.closed
         connection.connection_lost(None)
         self._turn()
         assert not errors, errors
-        self._assert_nothing_left()
-
-    def _assert_nothing_left(self) -> None:
-        assert not self.broker.receivers._receivers
-        assert not self.broker.hub(_HUB).partition(0)._listeners
+        assert not broker.receivers._receivers
+        assert not broker.hub(_HUB).partition(0)._listeners
+        return sink
 
     def _turn(self) -> None:
         """Let the loop do what is due."""
         self._loop.call_soon(self._loop.stop)
         self._loop.run_forever()
 
-    def _stream(self) -> bytes:
+    def stream(self) -> bytes:
+        """Return a conversation, some of it changed or out of order."""
         opening = [AMQP_HEADER, *self._frames[:4]]
         if self._random.random() < 0.2:
             opening[:0] = [SASL_HEADER, frame_bytes(0, SaslInit(mechanism="ANONYMOUS").encode(), kind=1)]
@@ -137,14 +155,19 @@ class Fuzzer:
         parts = opening + rest
         for _ in range(self._random.randrange(3)):
             index = self._random.randrange(len(parts))
-            parts[index] = self._framed(parts[index]) if self._random.random() < 0.7 else self._changed(parts[index])
+            parts[index] = self._framed(parts[index]) if self._random.random() < 0.7 else self.changed(parts[index])
         return b"".join(parts)
 
     def _framed(self, frame: bytes) -> bytes:
         """Change what is in a frame and leave its length right, so that the change reaches the state machine."""
-        return frame_bytes(self._random.choice((0, 0, 0, 1, 300)), self._changed(frame[8:]))
+        return frame_bytes(self._random.choice((0, 0, 0, 1, 300)), self.changed(frame[8:]))
 
-    def _changed(self, raw: bytes) -> bytes:
+    def payload(self) -> bytes:
+        """Return the bytes of a value or message."""
+        return self._random.choice(self._payloads)
+
+    def changed(self, raw: bytes) -> bytes:
+        """Return bytes like these."""
         data = bytearray(raw)
         for _ in range(self._random.randrange(1, 5)):
             place = self._random.randrange(len(data) + 1)

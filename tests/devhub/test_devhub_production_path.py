@@ -1,37 +1,38 @@
-"""Our own event hub source as it runs against Azure: namespace, Entra-style credential, TLS.
+"""Our own event hub source as it runs against Azure, by settings alone: namespace, credential, TLS, WebSockets, proxy.
 
-Nothing of ours is replaced. Only the Azure packages' two entry points are led here: the client is told which address to
-connect to and which authority to trust, and `DefaultAzureCredential` is a credential of the hub's own issuer.
+The managed identity is real, too: azure-identity asks the endpoint that its environment names, which here is ours. Only
+where a test moves the clock do tokens come from elsewhere, for azure-identity keeps them by its own.
 """
 
 import dataclasses
-import functools
 import gc
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import azure.eventhub.aio
-import azure.identity.aio
 import pytest
 
 from acrwatch.core.clock import SystemClock
+from acrwatch.core.config import load
 from acrwatch.core.errors import AuthError
-from acrwatch.devhub import RECEIVER, AsyncLocalCredential, DevHub
-from acrwatch.devhub.entra import SCOPE
+from acrwatch.devhub import RECEIVER, SENDER, AsyncLocalCredential, DevHub
+from acrwatch.devhub.entra import AUDIENCE, SCOPE
+from acrwatch.devhub.refusal import UNAUTHORIZED
 from ingest.eventhub.address import from_settings
+from ingest.eventhub.credentials import MakeTokenSource
 from ingest.opening import Opening
 from ingest.sources import eventhub
 from storage.lake import Lake
 from storage.state.database import Database
-from tests.devhub.conftest import HUB, OffsetClock, over_tls, until
-from tests.ingest_sources.reading import QUICK, error_of, take
+from tests.devhub.conftest import HUB, OffsetClock, until
+from tests.devhub.gateway import Gateway, Proxy
+from tests.devhub.managed_identity import ManagedIdentity
+from tests.ingest_sources.reading import QUICK, error_of, poll_until, take
 
 NAMESPACE = "audit.servicebus.windows.net"
 NO_LOOKS = dataclasses.replace(QUICK, look=60.0)  # each look is a connection with a token of its own
-Start = Callable[..., tuple[eventhub.EventHubSource, list[AsyncLocalCredential]]]
+Start = Callable[..., eventhub.EventHubSource]
 
 # The client leaks its socket when a link is refused or cut short.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
@@ -57,27 +58,35 @@ def opening(tmp_path: Path) -> Iterator[Opening]:
 
 
 @pytest.fixture
-def start(tls_hub: DevHub, ca: Path, opening: Opening, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Start the source with a credential of some roles; it is stopped at the end."""
+def identity(tls_hub: DevHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManagedIdentity]:
+    """The managed identity of this machine, a receiver unless the test says otherwise."""
+    with ManagedIdentity(lambda roles: tls_hub.issue_token(*roles), [RECEIVER]) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
+
+
+@pytest.fixture
+def start(tls_hub: DevHub, ca: Path, opening: Opening) -> Iterator[Start]:
+    """Start the source as the environment configures it; it is stopped at the end."""
     sources: list[eventhub.EventHubSource] = []
-    there = over_tls(tls_hub, ca)
-    del there["retry_backoff_factor"]  # the source sets its own
-    client: Any = functools.partial(azure.eventhub.aio.EventHubConsumerClient, **there)
-    monkeypatch.setattr(azure.eventhub.aio, "EventHubConsumerClient", client)
 
-    def started(*roles: str) -> tuple[eventhub.EventHubSource, list[AsyncLocalCredential]]:
-        made: list[AsyncLocalCredential] = []
-
-        def credential() -> AsyncLocalCredential:
-            made.append(AsyncLocalCredential(lambda: tls_hub.issue_token(*roles)))
-            return made[-1]
-
-        monkeypatch.setattr(azure.identity.aio, "DefaultAzureCredential", credential)
-        values: dict[str, Any] = {setting.name: setting.default for setting in eventhub.SETTINGS}
-        values |= {"fully_qualified_namespace": NAMESPACE, "eventhub": HUB}
-        sources.append(eventhub.EventHubSource(from_settings(values), opening, timing=NO_LOOKS))
+    def started(token_source: MakeTokenSource | None = None, **settings: str) -> eventhub.EventHubSource:
+        given = {
+            "type": "eventhub",
+            "fully_qualified_namespace": NAMESPACE,
+            "eventhub": HUB,
+            "credential": "managed_identity",
+            "custom_endpoint_address": tls_hub.endpoint,
+            "connection_verify": str(ca),
+            **settings,
+        }
+        environ = {f"ACRWATCH__SOURCES__0__{name.upper()}": value for name, value in given.items()}
+        config = load(None, environ, source_settings={"eventhub": eventhub.SETTINGS}, destination_settings={})
+        address = from_settings(config.sources[0].values)
+        sources.append(eventhub.EventHubSource(address, opening, timing=NO_LOOKS, token_source=token_source))
         sources[-1].start()
-        return sources[-1], made
+        return sources[-1]
 
     yield started
     for source in sources:
@@ -87,13 +96,58 @@ def start(tls_hub: DevHub, ca: Path, opening: Opening, monkeypatch: pytest.Monke
         gc.collect()
 
 
-def test_all_partitions_are_read_by_namespace_and_credential(tls_hub: DevHub, start: Start) -> None:
-    for number in range(10):
-        tls_hub.append(HUB, f"{number}".encode(), partition=number % 2)
-    source, credentials = start(RECEIVER)
-    assert sorted(message.body for message in take(source, 10)) == [f"{number}".encode() for number in range(10)]
+def fill(hub: DevHub) -> list[bytes]:
+    bodies = [f"{number}".encode() for number in range(10)]
+    for number, body in enumerate(bodies):
+        hub.append(HUB, body, partition=number % 2)
+    return bodies
+
+
+def test_all_partitions_are_read_by_namespace_and_managed_identity(
+    tls_hub: DevHub, start: Start, identity: ManagedIdentity
+) -> None:
+    bodies = fill(tls_hub)
+    source = start(client_id="00000000-0000-0000-0000-000000000001")
+    assert sorted(message.body for message in take(source, 10)) == bodies
     assert source.name == f"eventhub/{NAMESPACE}/{HUB}"
-    assert {scope for credential in credentials for scope in credential.scopes} == {SCOPE}
+    assert {asked.rstrip("/") for asked in identity.resources} == {AUDIENCE}
+    assert identity.clients == {"00000000-0000-0000-0000-000000000001"}
+
+
+def test_websockets_read_the_same(tls_hub: DevHub, ca: Path, start: Start, identity: ManagedIdentity) -> None:
+    bodies = fill(tls_hub)
+    with Gateway(tls_hub, ca) as gateway:
+        source = start(transport="websocket", custom_endpoint_address=gateway.endpoint)
+        assert sorted(message.body for message in take(source, 10)) == bodies
+        assert gateway.passed > 0
+        source.stop()
+
+
+@pytest.mark.filterwarnings("ignore:(BasicAuth|The 'proxy_auth').* deprecated:DeprecationWarning")  # the client's doing
+def test_a_proxy_is_asked_for_every_connection_and_told_the_password(
+    tls_hub: DevHub, ca: Path, start: Start, identity: ManagedIdentity
+) -> None:
+    bodies = fill(tls_hub)
+    with Gateway(tls_hub, ca) as gateway, Proxy() as proxy:
+        source = start(
+            transport="websocket",
+            custom_endpoint_address=gateway.endpoint,
+            http_proxy=f"http://bob:p%40ss@127.0.0.1:{proxy.port}",
+        )
+        assert sorted(message.body for message in take(source, 10)) == bodies
+        assert proxy.asked == {(gateway.endpoint.removeprefix("sb://"), "bob:p@ss")}
+        source.stop()
+
+
+def test_a_token_that_is_refused_is_not_used_again(
+    tls_hub: DevHub, start: Start, identity: ManagedIdentity, moved: OffsetClock
+) -> None:
+    """azure-identity keeps it, for by its clock it has not expired."""
+    source = start()
+    poll_until(source, source.caught_up)
+    moved.advance(timedelta(hours=2))
+    tls_hub.append(HUB, b"after", partition=0)
+    assert [message.body for message in take(source, 1)] == [b"after"]
 
 
 def test_tokens_are_renewed_in_time_and_links_outlive_the_first_ones(
@@ -103,21 +157,51 @@ def test_tokens_are_renewed_in_time_and_links_outlive_the_first_ones(
         monkeypatch.setattr(f"azure.eventhub._pyamqp.{module}.utc_now", moved.now)
     for partition in (0, 1):
         tls_hub.append(HUB, b"before", partition=partition)
-    source, credentials = start(RECEIVER)
+    credential = AsyncLocalCredential(lambda: tls_hub.issue_token(RECEIVER))
+    source = start(lambda: credential)
     assert len(take(source, 2)) == 2
-    links, asked = tls_hub.connections_made, len(credentials[0].scopes)
+    links, asked = tls_hub.connections_made, len(credential.scopes)
     moved.advance(timedelta(minutes=57))  # within the last tenth of the hour
-    until(lambda: len(credentials[0].scopes) >= asked + 2)
+    until(lambda: len(credential.scopes) >= asked + 2)
     source.poll(0.2)  # the new tokens are on their way
     moved.advance(timedelta(minutes=30))
     assert not source.poll(0.6)  # two looks at the tokens
     tls_hub.append(HUB, b"after", partition=0)
     assert [message.body for message in take(source, 1)] == [b"after"]
     assert tls_hub.connections_made == links
+    assert set(credential.scopes) == {SCOPE}
 
 
-def test_an_identity_without_a_role_is_told_which_one_it_needs(start: Start) -> None:
-    source, _ = start()
-    error = error_of(source)
+def test_an_identity_without_a_role_is_told_which_one_it_needs(start: Start, identity: ManagedIdentity) -> None:
+    identity.roles.clear()
+    error = error_of(start())
     assert isinstance(error, AuthError)
     assert "Azure Event Hubs Data Receiver" in str(error)
+
+
+def test_an_identity_that_may_only_send_is_told_what_it_lacks(start: Start, identity: ManagedIdentity) -> None:
+    identity.roles[:] = [SENDER]
+    error = error_of(start())
+    assert isinstance(error, AuthError)
+    assert "Listen" in error.message
+    assert "Azure Event Hubs Data Receiver" in error.remedy
+
+
+def test_an_identity_that_has_lost_its_role_is_an_error_once_a_new_token_is_refused_too(
+    tls_hub: DevHub, start: Start, identity: ManagedIdentity
+) -> None:
+    fill(tls_hub)
+    source = start()
+    assert len(take(source, 10)) == 10
+    identity.roles.clear()
+    assert tls_hub.detach_links(HUB, condition=UNAUTHORIZED) == 2
+    assert isinstance(error_of(source), AuthError)
+
+
+def test_an_authority_that_is_not_trusted_is_a_failure(
+    tls_hub: DevHub, start: Start, identity: ManagedIdentity, tmp_path: Path
+) -> None:
+    with DevHub(tls=True) as other:
+        other.write_ca(tmp_path / "other.pem")
+    error = error_of(start(connection_verify=str(tmp_path / "other.pem")))
+    assert "certificate" in str(error).casefold()

@@ -13,29 +13,13 @@ from hypothesis import strategies as st
 from acrwatch.core.model import Message
 from ingest.normalise import Normalised, Normaliser
 from storage.schema import ARROW_SCHEMA
+from tests.ingest_decode.fuzz_strategies import GOOD, RECORDS
 
 # No deadline: the first example pays for imports and caches, and the machine may be shared.
 UNHURRIED = settings(max_examples=60, deadline=None)
 NOW = datetime(2025, 1, 31, tzinfo=UTC)
 NORMALISER = Normaliser()
-GOOD: dict[str, Any] = {
-    "time": "2025-01-30T14:19:15.1931730Z",
-    "category": "ContainerRegistryLoginEvents",
-    "resourceId": "/S/REGISTRIES/EXAMPLE",
-    "operationName": "Login",
-    "properties": {},
-}
 SURVIVOR = {**GOOD, "correlationId": "survivor"}
-NAMES = st.sampled_from(
-    ["time", "category", "resourceId", "operationName", "identity", "properties", "durationMs", "size", "tag", "Tag",
-     "callerIpAddress", "resultDescription", "Type", "TimeGenerated", "_ResourceId", "records", "metricName", "x"]
-)  # fmt: skip
-SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(), max_size=20),
-    st.sampled_from(["<nil>", "null", "200", "{}", '{"upn":1}', "2025-01-30T14:19:15Z", *GOOD.values()]),
-)  # fmt: skip
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4))
-RECORDS = st.dictionaries(NAMES, VALUES, max_size=6).map(lambda changes: {**GOOD, **changes})
 
 
 def decode(body: bytes) -> Normalised:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from acrwatch.core.model import Message
-from ingest.normalise import Normaliser
-from ingest.rows import RAW_COLUMNS
+from ingest.normalise import Normalised, Normaliser
+from ingest.rows import RAW_COLUMNS, TEXT_LIMIT
 from ingest.tolerant import read_record
 from ingest.wire import Horizon, Properties, WireReader, WireRecord, decode_record
 from storage.schema import ARROW_SCHEMA
@@ -85,6 +85,16 @@ def test_both_paths_make_the_same_row(changes: Record, pull: Callable[..., Recor
     columns = reader.columns([struct], Horizon(0, 2**62))
     assert columns is not None
     assert tuple(column[0] for column in columns) == read_record(raw)
+
+
+@pytest.mark.parametrize("stamp", ["\u00e9" * (TEXT_LIMIT - 10), "\x01" * (TEXT_LIMIT // 6), "a" * TEXT_LIMIT])
+def test_a_long_stamp_is_judged_alike_whatever_stands_beside_it(
+    stamp: str, pull: Callable[..., Record], decode: Callable[..., Normalised]
+) -> None:
+    alone, odd = pull(RegionStamp=stamp), pull(time="2025-01-30T14:19:15Z")
+    whole, beside = decode({"records": [alone]}), decode({"records": [alone, odd]})
+    assert [reject.reason for reject in whole.rejects] == [reject.reason for reject in beside.rejects]
+    assert whole.events["extra"].to_pylist() == beside.events["extra"].to_pylist()[: whole.events.num_rows]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -33,14 +34,16 @@ from tests.ingest_sources.reading import HUB
 
 WAIT = 60.0  # seconds; nothing here takes a tenth of it on an idle machine
 PARTITIONS = 4
+HERE = socket.gethostname()
 
 
-def read(root: str, number: int, connection_string: str, expiry: float) -> None:
-    """Read the hub into the lake until SIGTERM; then leave the counts in a file."""
+def read(root: str, number: int, url: str, connection_string: str, expiry: float, host: str) -> None:
+    """Read the hub into the lake until SIGTERM, as from a machine of that name; then leave the counts in a file."""
+    socket.gethostname = lambda: host
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     folder = Path(root)
-    database, lake, clock = Database(f"sqlite:///{folder / 'state.db'}"), Lake.open(folder / "lake"), SystemClock()
+    database, lake, clock = Database(url), Lake.open(folder / "lake"), SystemClock()
     values = {setting.name: setting.default for setting in eventhub.SETTINGS}
     values |= {"connection_string": Secret(connection_string), "eventhub": HUB}
     timing = Timing(look=1.0, heartbeat=0.1, first_retry=0.2, last_retry=0.5, tick=0.3, expiry=expiry)
@@ -62,23 +65,23 @@ def _forks() -> ForkServerContext:
 class Fleet:
     """Processes, the load they are under, and questions about both. Made by `fleet`."""
 
-    def __init__(self, folder: Path, hub: DevHub, expiry: float) -> None:
+    def __init__(self, folder: Path, url: str, hub: DevHub, expiry: float) -> None:
         self.folder = folder
         self.hub = hub
         self.expiry = expiry
         self.sent = 0
-        self.database = Database(f"sqlite:///{folder / 'state.db'}")
-        self.database.migrate()
+        self.url = url
+        self.database = Database(url)
         self.lake = Lake.open(folder / "lake")
         self._calm = threading.Event()
         self._load = threading.Thread(target=self._send)
         self._load.start()
         self.processes: list[multiprocessing.context.ForkServerProcess] = []
 
-    def join(self) -> int:
-        """Start a process; return its number."""
+    def join(self, host: str = HERE) -> int:
+        """Start a process that believes its machine to have this name; return its number."""
         number = len(self.processes)
-        arguments = (str(self.folder), number, self.hub.connection_string, self.expiry)
+        arguments = (str(self.folder), number, self.url, self.hub.connection_string, self.expiry, host)
         process = _forks().Process(target=read, args=arguments, daemon=True)
         process.start()
         self.processes.append(process)
@@ -160,10 +163,10 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, *, expiry: float) -> Iterator[Fleet]:
-    """Return a fleet of no processes yet; none is left at the end of the block."""
+def fleet(folder: Path, url: str, *, expiry: float) -> Iterator[Fleet]:
+    """Return a fleet of no processes yet over a database with its tables; none is left at the end of the block."""
     with DevHub(hubs={HUB: PARTITIONS}) as hub:
-        made = Fleet(folder, hub, expiry)
+        made = Fleet(folder, url, hub, expiry)
         try:
             yield made
         finally:

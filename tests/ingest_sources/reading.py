@@ -12,7 +12,7 @@ from ingest.eventhub.reader import Timing
 from ingest.sources import Source, eventhub
 
 HUB = "acr-audit"
-QUICK = Timing(look=0.5, outage=1.0, proof=1.0, heartbeat=0.1, first_retry=0.3, last_retry=0.5)
+QUICK = Timing(look=0.5, outage=1.0, proof=1.0, heartbeat=0.2, first_retry=0.3, last_retry=0.5)
 
 MakeSource = Callable[..., eventhub.EventHubSource]
 

@@ -1,5 +1,6 @@
 """One process and its claims: how soon it has all, what an outage of the database does, who may take over, the link."""
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from azure.eventhub._pyamqp.aio._receiver_async import ReceiverLink
 from sqlalchemy import text
 
 from acrwatch.devhub import DevHub
@@ -146,6 +148,17 @@ def test_latest_means_the_same_to_the_next_owner(hub: DevHub, source_of: MakeSou
     assert [m.body for m in take(source, 1)] == [b"new"]
 
 
+def test_no_link_keeps_more_than_its_share_of_tags_however_much_is_read(hub: DevHub, source_of: MakeSource) -> None:
+    source = source_of(hub, timing=replace(QUICK, link_messages=20), prefetch=10)
+    for number in range(80):
+        hub.append(HUB, b"%d" % number, partition=0)
+    kept = came = 0
+    while came < 80:
+        came += len(take(source, 1))
+        kept = max([kept, *(len(link._received_delivery_tags) for link in _links())])
+    assert 0 < kept <= 60  # a link's 20, the batch that passes them, and what the client fetches ahead
+
+
 def test_a_link_is_replaced_after_many_messages_and_costs_none(
     hub: DevHub, source_of: MakeSource, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -156,6 +169,10 @@ def test_a_link_is_replaced_after_many_messages_and_costs_none(
     taken = take(source, 80)
     assert [m.body for m in taken] == [b"%d" % number for number in range(80)]
     assert caplog.text.count("/0: a new link after many messages") >= 2
+
+
+def _links() -> list[ReceiverLink]:
+    return [one for one in gc.get_objects() if isinstance(one, ReceiverLink)]
 
 
 def _of(one: ownership.Ownership) -> Claim:

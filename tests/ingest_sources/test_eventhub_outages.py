@@ -1,6 +1,7 @@
 """Lost links, hubs that are away, credentials and names that are wrong."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,10 @@ from acrwatch.core.errors import AuthError, NotFoundError, RemoteUnreachableErro
 from acrwatch.core.model import Message
 from acrwatch.core.setting import Secret
 from acrwatch.devhub import DevHub
-from tests.ingest_sources.reading import HUB, MakeSource, error_of, poll_until, take
+from acrwatch.devhub.refusal import UNAUTHORIZED
+from tests.ingest_sources.reading import HUB, QUICK, MakeSource, error_of, poll_until, take
+
+NEVER = 3600.0
 
 
 def test_five_lost_connections_cost_double_and_reorder_nothing(hub: DevHub, source_of: MakeSource) -> None:
@@ -79,8 +83,31 @@ def test_a_wrong_hub_is_named_with_its_namespace(hub: DevHub, source_of: MakeSou
 
 def test_a_wrong_consumer_group_is_named(hub: DevHub, source_of: MakeSource) -> None:
     error = error_of(source_of(hub, consumer_group="nobody"))
-    assert isinstance(error, RemoteUnreachableError)
+    assert isinstance(error, NotFoundError)
     assert "'nobody'" in str(error)
+
+
+def test_a_link_that_goes_silent_with_nothing_to_read_is_closed_after_the_idle_time(
+    hub: DevHub, source_of: MakeSource
+) -> None:
+    source = source_of(hub, timing=replace(QUICK, look=NEVER, idle=1.0))
+    hub.append(HUB, b"a", partition=0)
+    assert len(take(source, 1)) == 1
+    hub.freeze_connections()
+    made = hub.connections_made
+    poll_until(source, lambda: hub.connections_made > made)
+    hub.append(HUB, b"b", partition=0)
+    assert [message.body for message in take(source, 1)] == [b"b"]
+
+
+def test_links_that_are_denied_once_are_opened_again_with_another_token(hub: DevHub, source_of: MakeSource) -> None:
+    source = source_of(hub)
+    for partition in (0, 1):
+        hub.append(HUB, b"before", partition=partition)
+    assert len(take(source, 2)) == 2
+    assert hub.detach_links(HUB, condition=UNAUTHORIZED) == 2
+    hub.append(HUB, b"after")
+    assert [message.body for message in take(source, 1)] == [b"after"]
 
 
 def test_stopping_during_an_outage_takes_little_time(hub: DevHub, source_of: MakeSource) -> None:

@@ -4,13 +4,17 @@ import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from acrwatch.core.errors import AuthError, NotFoundError, RemoteUnreachableError
 from acrwatch.core.model import Message
 from acrwatch.core.setting import Secret
 from ingest.backoff import Backoff
 from ingest.eventhub.address import Address
+from ingest.eventhub.anchor import Anchor
 from ingest.eventhub.buffer import MessageBuffer
-from ingest.eventhub.hub import Arrived, Look, translate
+from ingest.eventhub.failures import translate
+from ingest.eventhub.hub import Arrived, Look
 from ingest.eventhub.partition import Partition
 from ingest.eventhub.positions import Stored
 
@@ -75,6 +79,51 @@ def test_a_link_begins_after_the_last_message_taken_over() -> None:
     assert one.position() == 4
     one.accept(arrived(5))
     assert one.position() == "500"
+
+
+def test_a_link_begins_one_before_the_last_message_where_that_can_be_compared() -> None:
+    one = partition(4)
+    one.accept(arrived(5))
+    one.judge(Look(beginning=0, last=9, last_time=NOW, empty=False))
+    assert one.position() == 4
+    assert one.foreign(arrived(5, 6)) is None
+    assert one.position() == "500"
+
+
+def test_a_link_begins_at_the_beginning_where_the_first_message_is_the_last_taken_over() -> None:
+    one = partition(None)
+    one.accept(arrived(0))
+    one.judge(Look(beginning=0, last=9, last_time=NOW, empty=False))
+    assert one.position() == "-1"
+
+
+def test_what_retention_took_is_not_compared() -> None:
+    one = partition(4)
+    one.accept(arrived(5))
+    one.judge(Look(beginning=7, last=9, last_time=NOW, empty=False))
+    assert one.anchor is None
+    one = partition(4)
+    one.accept(arrived(5))
+    one.judge(Look(beginning=5, last=9, last_time=NOW, empty=False))
+    assert one.foreign(arrived(7)) is None  # taken between look and link
+
+
+@pytest.mark.parametrize(
+    ("stored", "enqueued", "found", "same"),
+    [
+        ("500", NOW, Arrived(5, "500", NOW, b""), True),
+        ("500", NOW, Arrived(5, "500", NOW + timedelta(milliseconds=1), b""), False),
+        ("500", NOW, Arrived(5, "1:7:5", NOW, b""), True),
+        ("500", None, Arrived(5, "500", NOW, b""), True),
+        ("500", None, Arrived(5, "501", NOW, b""), False),
+        ("500", None, Arrived(5, "1:7:5", NOW, b""), True),
+        ("1:7:5", None, Arrived(5, "2:7:5", NOW, b""), True),
+    ],
+)
+def test_a_message_is_another_by_its_time_or_else_its_plain_offset(
+    stored: str, enqueued: datetime | None, found: Arrived, same: bool
+) -> None:
+    assert Anchor(5, stored, enqueued).is_(found) is same
 
 
 def test_start_does_not_count_where_a_position_is_stored() -> None:

@@ -14,9 +14,7 @@ import pytest
 
 from storage.lake import Lake
 from tests.lake import lake_writer
-from tests.lake.lake_fixtures import Finish, Ids, MakeEvents, Start, Stored
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.lake.lake_fixtures import REPOSITORY, Finish, Ids, MakeEvents, Start, Stored
 
 
 @pytest.fixture

@@ -4,11 +4,14 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
 from storage.lake import Lake
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 class MakeEvents(Protocol):

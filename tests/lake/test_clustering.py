@@ -13,17 +13,19 @@ import pytest
 
 from acrwatch.core.errors import ConflictError
 from storage.lake import Lake, clustering, handle
-from storage.lake.clustering import ROW_GROUP, cluster, due, is_clustered
+from storage.lake.clustering import WORTH_ROWS, cluster, due, is_clustered
 from storage.lake.compaction import TARGET_BYTES, compact
 from storage.lake.maintenance import maintain
 from storage.lake.snapshot import appended, total_rows
 from storage.lake.sweeping import sweep
 from storage.query import Reader
+from storage.schema import UTC_MICROSECONDS
 from tests.lake.lake_fixtures import MakeEvents, Stored
 
 DAY = date(2026, 11, 22)
-ROWS = 3 * ROW_GROUP
+ROWS = 2 * WORTH_ROWS
 CLOSED = datetime(2026, 11, 25, tzinfo=UTC)
+NOON = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()) * 1_000_000
 
 MakeMany: TypeAlias = Callable[[int], pa.Table]
 
@@ -39,6 +41,7 @@ def make_many(make_events: MakeEvents) -> MakeMany:
         columns = {
             "event_id": pa.array([n.to_bytes(16, "little") for n in range(rows)], pa.binary()),
             "sequence_number": pa.array(range(rows), pa.int64()),
+            "event_time": pa.array(NOON + rng.integers(0, 3_600_000_000, rows)).cast(UTC_MICROSECONDS),
             "identity": pa.array([f"user{n}" if n else None for n in rng.integers(0, 50, rows)]),
             "ip_key": pa.array([bytes(10) + b"\xff\xff\xc0\x00" + int(n).to_bytes(2, "big") for n in addresses]),
             "digest": pa.array([f"sha256:{n:064x}" for n in rng.integers(0, 900, rows)]),
@@ -92,7 +95,8 @@ def test_rows_keep_every_value(closed: Lake) -> None:
     assert everything() == before
 
 
-def test_one_address_is_found_in_few_row_groups(closed: Lake) -> None:
+def test_one_address_is_found_in_few_row_groups(closed: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clustering, "ROW_GROUP", ROWS // 4)
     asked = bytes(10) + b"\xff\xff\xc0\x00\x00\x07"
 
     def holding() -> tuple[int, int]:
@@ -111,7 +115,7 @@ def test_one_address_is_found_in_few_row_groups(closed: Lake) -> None:
     cluster(closed, DAY)
 
     candidates, groups = holding()
-    assert groups == 3
+    assert groups == 4
     assert candidates < groups
 
 
@@ -124,6 +128,22 @@ def test_a_cursor_sees_nothing_new(closed: Lake) -> None:
     with Reader(closed.snapshot()) as reader:
         assert reader.slice_after(part.upto, part.hint).rows == 0
         assert reader.slice_after(part.upto, None).rows == 0
+
+
+def test_within_a_row_group_rows_stand_by_time(closed: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clustering, "ROW_GROUP", ROWS // 4)
+    cluster(closed, DAY)
+
+    (file,) = closed.snapshot().files
+    found = pq.ParquetFile(closed.root / file.path)
+    groups = [found.read_row_group(n, columns=["event_time"]).column(0).to_pylist() for n in range(4)]
+    assert all(times == sorted(times) for times in groups)
+
+
+def test_dates_too_small_to_gain_from_it_are_left_alone(lake: Lake, make_many: MakeMany) -> None:
+    lake.commit(make_many(WORTH_ROWS - 1), {})
+    _age(lake)
+    assert due(lake.snapshot(), now=CLOSED) == []
 
 
 @pytest.mark.parametrize(

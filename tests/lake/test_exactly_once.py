@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
 
 from acrwatch.core.errors import ConflictError, StoreError
 from storage.lake import Lake
-from storage.lake.handle import append
+from storage.lake.draft import Draft
 from tests.lake.lake_fixtures import Ids, MakeEvents, Stored
 
 
@@ -76,11 +75,12 @@ def test_a_position_of_zero_is_not_taken_for_none(lake: Lake, make_events: MakeE
 
 
 def test_a_zombie_with_an_old_handle_is_refused(lake: Lake, make_events: MakeEvents, stream: str) -> None:
-    zombie = DeltaTable(str(lake.root))
+    zombie = Lake(lake.root)
+    zombie._log.advance()
     lake.commit(make_events(range(5)), {stream: 4})
 
     with pytest.raises(ConflictError, match="Version 1 "):
-        append(lake.root, zombie, [], {stream: 2})
+        zombie._publish(Draft(lake.root), {stream: 2})
     assert lake.position(stream) == 4
 
 

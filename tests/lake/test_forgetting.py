@@ -8,7 +8,8 @@ import pytest
 
 from storage.state.database import Database
 from storage.state.forgetting import forget_network_days
-from storage.state.profiles import NetworkDay, network_days_of, save_network_days
+from storage.state.profiles import NetworkDay, save_network_days
+from storage.state.visits import visits_since
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_only_identities_that_are_gone_and_never_matched_are_forgotten(database:
     with database.begin() as connection:
         save_network_days(connection, days)
         assert forget_network_days(connection, before=date(2026, 2, 1)) == 1
-        assert {found.identity_key for found in network_days_of(connection, ["gone", "back", "told"])} == {
+        assert {found.identity_key for found in visits_since(connection, ["gone", "back", "told"], date.min)} == {
             "back",
             "told",
         }

@@ -9,6 +9,7 @@ from deltalake import DeltaTable
 from storage.lake import Lake, LakeFile
 from storage.lake.compaction import TARGET_BYTES, compact
 from storage.lake.entries import checkpoints, entry_path
+from storage.lake.handle import checkpoint
 from storage.lake.maintenance import maintain
 from storage.lake.mending import mend
 from tests.lake.lake_fixtures import Ids, MakeEvents, Stored
@@ -110,6 +111,27 @@ def test_a_torn_checkpoint_is_removed_while_the_entries_say_the_same(
 
     assert stored(mended) == ids(range(25))
     assert mended.position(stream) == 24
+
+
+def test_a_torn_entry_that_a_checkpoint_sums_up_stops_nobody(
+    lake: Lake, make_events: MakeEvents, stored: Stored, ids: Ids, stream: str
+) -> None:
+    _commit_ten(lake, make_events, stream)
+    checkpoint(lake.root)
+    entry_path(lake.root, 10).write_bytes(b"")
+
+    assert Lake.open(lake.root).commit(make_events([9, 10]), {stream: 10}).rows == 1
+    assert stored(lake) == ids(range(11))
+
+
+def test_damage_further_back_keeps_no_torn_end_from_being_taken_back(
+    lake: Lake, make_events: MakeEvents, stream: str
+) -> None:
+    _commit_ten(lake, make_events, stream)
+    (lake.root / _at(lake, 7)[-1].path).unlink()
+    entry_path(lake.root, 10).write_bytes(b"")
+
+    assert mend(lake.root) == [10]
 
 
 def test_a_sound_lake_is_left_as_it_is(lake: Lake, make_events: MakeEvents, stream: str, noon: datetime) -> None:

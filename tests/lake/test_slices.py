@@ -132,8 +132,22 @@ def test_a_hint_that_the_log_no_longer_holds_costs_time_and_no_rows(
 
     part = _slice(filled, before.upto, before.hint)
 
-    assert len(part.files) == 11
+    assert len(part.files) == 1  # of eleven: detections read the others no more
     assert sorted(_new_ids(filled, part)) == sorted(ids(range(50, 53)))
+
+
+def test_a_chunk_by_position_reads_every_file_that_reaches_into_it_and_no_other(
+    lake: Lake, make_events: MakeEvents, ids: Ids
+) -> None:
+    even, odd, later = range(0, 10, 2), range(1, 10, 2), range(10, 20)
+    for numbers in (even, odd, later):
+        lake.commit(make_events(numbers, stream="a"), {})
+    _forget_the_log(lake)
+
+    part = _slice(lake, {}, None, chunk_rows=4)
+
+    assert sorted(_new_ids(lake, part)) == sorted(ids(range(4)))
+    assert (part.upto, part.rows, part.more, len(part.files)) == ({"a": 3}, 4, True, 2)
 
 
 @pytest.mark.parametrize("hint", [Hint(3, "of another table"), Hint(99, "of a longer log")])

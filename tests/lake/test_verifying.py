@@ -10,7 +10,6 @@ from storage.lake import Lake
 from storage.lake.compaction import TARGET_BYTES, compact
 from storage.lake.draft import Draft
 from storage.lake.entries import checkpoints, entry_path
-from storage.lake.handle import open_table
 from storage.lake.repair import Lost, repair
 from storage.lake.snapshot import LakeFile
 from storage.lake.verifying import verify
@@ -106,7 +105,7 @@ def test_repeated_events_are_found_in_all_dates_only_with_full(
         lake.commit(make_events([days], at=noon - timedelta(days=days)), {})
     draft = Draft(lake.root)
     draft.hold(make_events([8], at=noon - timedelta(days=8)), None)
-    lake._publish(open_table(lake.root), draft, {})
+    lake._publish(draft, {})
 
     assert verify(lake) == []
     assert [finding.kind for finding in verify(lake, full=True)] == ["duplicate_ids"]

@@ -3,12 +3,11 @@
 import json
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from storage.lake import Lake
 from storage.state import alerts, incidents, outbox, rejects
@@ -16,6 +15,7 @@ from storage.state.database import Database
 from storage.state.tables import deliveries
 from tests.service.process import DESTINATIONS, opened
 from tests.service.traffic import Traffic
+from tests.state.leased import let_leases_end as end_leases
 
 Standing = tuple[Any, ...]
 
@@ -81,9 +81,7 @@ def let_leases_end(folder: Path) -> None:
     """Do what five minutes do: free the deliveries that a killed process had taken."""
     with opened(Database(f"sqlite:///{folder / 'state.db'}")) as database:
         database.migrate()
-        with database.begin() as connection:
-            past = datetime.now(UTC) - timedelta(seconds=1)
-            connection.execute(update(deliveries).where(deliveries.c.lease_until.is_not(None)).values(lease_until=past))
+        end_leases(database)
 
 
 def assert_as_undisturbed(folder: Path, traffic: Traffic, standing: list[Standing]) -> Outcome:

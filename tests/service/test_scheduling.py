@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 from sqlalchemy import text
 
+import scheduler
 from acrwatch.cli import run
 from acrwatch.cli.session import Session
 from acrwatch.core.clock import SystemClock
+from acrwatch.core.errors import ConflictError
 from acrwatch.core.model import Message
 from acrwatch.delivery.worker import Summary
 from detections.engine import Engine, Passed
@@ -63,8 +65,8 @@ class GatedParts(Parts):
         self.passing, self.delivering = Gate(), Gate()
         self.chunk_rows = 1000
 
-    def engine(self) -> Engine:
-        made = replace(super().engine(), chunk_rows=self.chunk_rows)
+    def engine(self, on_alerts: Callable[[], object] = lambda: None) -> Engine:
+        made = replace(super().engine(on_alerts), chunk_rows=self.chunk_rows)
         gated = GatedEngine(**{one.name: getattr(made, one.name) for one in fields(Engine)})
         object.__setattr__(gated, "gate", self.passing)
         return gated
@@ -152,6 +154,21 @@ def test_a_wake_while_a_pass_runs_leads_to_one_more_which_sees_what_came_meanwhi
     assert parts.passing.turns == 2
 
 
+def test_alerts_go_out_while_the_pass_that_raised_them_goes_on(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "DELIVER_EVERY", timedelta(days=1))
+    file = config.parent / "alerts.jsonl"
+    config.write_text(config.read_text() + '[[destinations]]\nname = "siem"\ntype = "jsonl"\npath = "alerts.jsonl"\n')
+    with GatedParts(config) as parts:
+        for gate in (parts.passing, parts.delivering):
+            gate.free.set()
+        with started(parts) as service:
+            until(lambda: parts.delivering.turns == 1 and parts.passing.turns == 1)
+            parts.passing.free.clear()
+            parts.store("203.0.113.1")
+            service.wake("detect")
+            until(lambda: file.exists() and b"alert.created" in file.read_bytes())
+
+
 def test_many_wakes_while_a_job_runs_are_one_more_turn(parts: GatedParts) -> None:
     parts.delivering.free.clear()
     with started(parts) as service:
@@ -188,6 +205,26 @@ def test_an_error_that_nobody_foresaw_is_an_incident_too(parts: GatedParts, capl
         service.wake("deliver")
         until(lambda: not open_incidents(parts))
     assert "a defect" in caplog.text
+
+
+def test_a_job_that_another_was_faster_than_is_done_once_more_and_is_no_incident(parts: GatedParts) -> None:
+    with started(parts) as service:
+        until(lambda: parts.delivering.turns == 1)
+        parts.delivering.free = _Beaten()
+        service.wake("deliver")
+        until(lambda: parts.delivering.turns == 3)
+    with parts.database.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM incidents")).scalar_one() == 0
+
+
+class _Beaten(threading.Event):
+    """Raises once."""
+
+    def wait(self, *_: object) -> bool:
+        if self.is_set():
+            return True
+        self.set()
+        raise ConflictError("another was faster")
 
 
 class _Broken(threading.Event):

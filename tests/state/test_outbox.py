@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from acrwatch.core.errors import NotFoundError, StoreError
 from storage.state import outbox
 from storage.state.database import Database
+from storage.state.dialect import database_time
 from storage.state.outbox import Attempt, Delivery
+from tests.state.leased import let_leases_end
 
 CREATED, UPDATED, CLOSED = "alert.created", "alert.updated", "alert.closed"
 LEASE = timedelta(minutes=2)
@@ -141,7 +143,8 @@ def test_an_update_being_sent_does_not_fold_and_the_next_waits(database: Databas
 def test_an_update_whose_lease_ran_out_folds(database: Database, now: datetime) -> None:
     _enqueue(database, now, UPDATED, 1)
     _claim(database, now)
-    _enqueue(database, now + LEASE, UPDATED, 2)
+    let_leases_end(database)
+    _enqueue(database, now, UPDATED, 2)
     assert [one.status for one in _all(database)] == ["folded", "pending"]
 
 
@@ -185,9 +188,38 @@ def test_a_folded_update_is_never_claimed(database: Database, now: datetime) -> 
 def test_a_claimed_delivery_is_not_claimed_again_until_its_lease_ends(database: Database, now: datetime) -> None:
     _enqueue(database, now, CREATED, 1)
     (first,) = _claim(database, now)
-    assert _claim(database, now + LEASE - timedelta(seconds=1), owner="w2") == []
-    (again,) = _claim(database, now + LEASE, owner="w2")
+    assert _claim(database, now, owner="w2") == []
+    let_leases_end(database)
+    (again,) = _claim(database, now, owner="w2")
     assert (again.id, again.lease_owner) == (first.id, "w2")
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR])
+def test_clocks_an_hour_apart_do_not_share_a_lease(database: Database, ahead: timedelta) -> None:
+    """Neither takes over what the other sends just now, and an update does not fold what is being sent."""
+    ours = datetime.now(UTC)
+    theirs = ours + ahead
+    _enqueue(database, ours, UPDATED, 1)
+    (mine,) = _claim(database, ours, owner="w1")
+    assert mine.lease_until is not None
+    with database.connect() as connection:
+        assert timedelta() < mine.lease_until - database_time(connection) <= LEASE
+        assert outbox.due(connection, ["siem"], now=theirs) == []
+    assert _claim(database, theirs, owner="w2") == []
+    _enqueue(database, theirs, UPDATED, 2)
+    assert [one.status for one in _all(database)] == ["pending", "pending"]
+
+
+def test_what_a_clock_an_hour_ahead_finds_due_at_once_is_due_at_once(database: Database, now: datetime) -> None:
+    _enqueue(database, now + HOUR, CREATED, 1)
+    with database.connect() as connection:
+        assert outbox.due(connection, ["siem"], now=now) == ["siem"]
+    taken = _claim_one(database, now)
+    _retry(database, taken, now, now + MINUTE)
+    assert _claim(database, now) == [], "what failed waits for its time, whoever wrote it"
 
 
 def test_a_pending_earlier_one_blocks_the_later_ones_of_its_alert(database: Database, now: datetime) -> None:
@@ -217,7 +249,9 @@ def test_the_oldest_come_first_up_to_the_limit(database: Database, now: datetime
 
 
 def test_what_is_not_due_yet_is_not_claimed(database: Database, now: datetime) -> None:
-    _enqueue(database, now + MINUTE, CREATED, 1)
+    _enqueue(database, now, UPDATED, 1)
+    _sent(database, _claim_one(database, now), now)
+    _enqueue(database, now, UPDATED, 2)
     assert _claim(database, now) == []
 
 
@@ -237,7 +271,9 @@ def test_two_that_claim_at_once_never_get_the_same(database: Database, now: date
 
 def test_due_names_the_destinations_worth_a_claim(database: Database, now: datetime) -> None:
     _enqueue(database, now, CREATED, 1, to=["siem", "removed"])
-    _enqueue(database, now + MINUTE, CREATED, 1, to=["later"])
+    _enqueue(database, now, CREATED, 1, to=["later"])
+    with database.begin() as connection:
+        outbox.hold(connection, "later", until=now + MINUTE)
     with database.connect() as connection:
         assert outbox.due(connection, ["siem", "later"], now=now) == ["siem"]
     _claim(database, now)
@@ -265,7 +301,8 @@ def test_every_attempt_is_recorded(database: Database, now: datetime) -> None:
 def test_a_late_failure_does_not_disturb_who_took_over(database: Database, now: datetime) -> None:
     _enqueue(database, now, CREATED, 1)
     (slow,) = _claim(database, now, owner="slow")
-    (quick,) = _claim(database, now + LEASE, owner="quick")
+    let_leases_end(database)
+    (quick,) = _claim(database, now, owner="quick")
     _dead(database, slow, now + LEASE)
     _retry(database, slow, now + LEASE, now + 9 * LEASE)
     assert _all(database) == [quick]
@@ -274,7 +311,8 @@ def test_a_late_failure_does_not_disturb_who_took_over(database: Database, now: 
 def test_a_late_success_counts(database: Database, now: datetime) -> None:
     _enqueue(database, now, CREATED, 1)
     (slow,) = _claim(database, now, owner="slow")
-    _claim(database, now + LEASE, owner="quick")
+    let_leases_end(database)
+    _claim(database, now, owner="quick")
     _sent(database, slow, now + LEASE)
     assert [one.status for one in _all(database)] == ["sent"]
 

@@ -74,7 +74,7 @@ def test_a_file_that_was_never_begun_cannot_be_finished(database: Database, now:
 
 def _open(database: Database, now: datetime, message: str = "no events") -> None:
     with database.begin() as connection:
-        incidents.open(connection, "gap/hub/0", kind="gap", message=message, remedy="look", now=now)
+        incidents.open(connection, "source_down/x", kind="source_down", message=message, remedy="look", now=now)
 
 
 def test_an_incident_seen_again_counts_and_keeps_its_start(database: Database, now: datetime) -> None:
@@ -82,15 +82,15 @@ def test_an_incident_seen_again_counts_and_keeps_its_start(database: Database, n
     _open(database, now + MINUTE, "still no events")
     with database.connect() as connection:
         assert incidents.current(connection) == [
-            incidents.Incident("gap/hub/0", "gap", "still no events", "look", now, now + MINUTE, 2, None)
+            incidents.Incident("source_down/x", "source_down", "still no events", "look", now, now + MINUTE, 2, None)
         ]
 
 
 def test_a_resolved_incident_is_not_current_and_begins_anew(database: Database, now: datetime) -> None:
     _open(database, now)
     with database.begin() as connection:
-        assert incidents.resolve(connection, "gap/hub/0", now=now)
-        assert not incidents.resolve(connection, "gap/hub/0", now=now)
+        assert incidents.resolve(connection, "source_down/x", now=now)
+        assert not incidents.resolve(connection, "source_down/x", now=now)
         assert incidents.current(connection) == []
     _open(database, now + MINUTE)
     with database.connect() as connection:

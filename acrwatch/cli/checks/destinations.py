@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
+from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 from acrwatch.core.errors import NotFoundError, RemoteUnreachableError
 
@@ -33,7 +34,12 @@ def destination(session: Session, one: "DestinationConfig", *, offline: bool, pi
         yield _reach(one, name)
     dead = _dead(session, one.name)
     if dead:
-        yield Result(name, WARN, f"{dead} deliveries were given up", f"`acrwatch deliveries retry {one.name}`")
+        yield Result(
+            name,
+            WARN,
+            f"given up: {counted(dead, 'delivery', 'deliveries')}",
+            f"`acrwatch deliveries retry {one.name}`",
+        )
 
 
 def _reach(one: "DestinationConfig", name: str) -> Result:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from acrwatch.cli.checks import traffic
 from acrwatch.cli.checks.questions import answers
-from acrwatch.cli.output import Column, bullets, cell, note, render, table, write_json
+from acrwatch.cli.output import Column, bullets, cell, counted, note, render, table, write_json
 from acrwatch.cli.session import Session
 from acrwatch.core.errors import NotFoundError
 
@@ -47,7 +47,7 @@ def show(session: Session, since: timedelta, *, as_json: bool) -> None:
     if as_json:
         write_json(found)
         return
-    render(cell(f"{found['events']} events since {found['since']}", "bold"))
+    render(cell(f"{counted(found['events'], 'event')} since {found['since']}", "bold"))
     for name, heading in _HEADINGS.items():
         render(cell(""), cell(heading, "bold"), _table(found[name]))
     render(cell(""), cell("Columns by the share of events that lack them", "bold"), _table(found["absent"]))
@@ -138,7 +138,7 @@ def _not_stored(session: Session, begin: datetime) -> list[dict[str, Any]]:
 def _sentence(one: Mapping[str, Any]) -> str:
     if one["obstacles"]:
         return f"{one['slug']}: could not fire: {'; '.join(one['obstacles'])}"
-    matching = "" if one["matching"] is None else f"; {one['matching']} events meet its condition"
+    matching = "" if one["matching"] is None else f"; events that meet its condition: {one['matching']}"
     return f"{one['slug']}: could fire{matching}"
 
 

@@ -1,21 +1,26 @@
 """Do the detections load, and do they keep up."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
+from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 
 if TYPE_CHECKING:
+    from detections.detection import Detection
     from storage.query import Reader
     from storage.state.runs import Cursor
 
 # Rows that wait for a pass in normal running: those of a few commits.
 _BEHIND: Final = 100_000
+CASES_SECONDS: Final = 30.0
+"""All shipped cases take some 9 s of one core; a busy machine gets three times that, and no more."""
 
 
-def detections() -> Iterator[Result]:
-    """Lint what is in use; `acrwatch rules test` runs the cases, which takes its time. Raises ConfigError."""
+def detections(*, cases: bool) -> Iterator[Result]:
+    """Lint what is in use and, if asked to, run its own cases for up to CASES_SECONDS. Raises ConfigError."""
     from detections.case import case_mistakes
     from scheduler import load_detections
 
@@ -25,6 +30,25 @@ def detections() -> Iterator[Result]:
         yield Result("detections", FAIL, mistake, "See `acrwatch rules lint`")
     if not mistakes:
         yield Result("detections", OK, f"{len(found)} load: {', '.join(sorted(found))}")
+    if cases and not mistakes:
+        yield from tried(found, until=time.monotonic() + CASES_SECONDS)
+
+
+def tried(found: "Mapping[str, Detection]", *, until: float) -> Iterator[Result]:
+    """Run the cases of these detections, none of which begins after `until` (monotonic)."""
+    from acrwatch.cli.rules import tried as outcomes
+
+    total = sum(len(one.metadata.tests) for one in found.values())
+    results = [one for _, detection in sorted(found.items()) for one in outcomes(detection, until=until)]
+    failures = [one for one in results if not one["passed"]]
+    for one in failures:
+        what = f"{one['rule']} fails its own case {one['case']!r}: {'; '.join(one['differences'])}"
+        yield Result("cases", FAIL, what, f"Do not rely on this rule here; `acrwatch rules test {one['rule']}`")
+    if len(results) < total:
+        what = f"only {len(results)} of {counted(total, 'case')} tried within {CASES_SECONDS:.0f} s"
+        yield Result("cases", WARN, what, "`acrwatch rules test` takes the time it needs")
+    elif not failures:
+        yield Result("cases", OK, f"all {total} cases of the rules go as they should")
 
 
 def progress(session: Session) -> Iterator[Result]:
@@ -45,9 +69,9 @@ def progress(session: Session) -> Iterator[Result]:
         waiting = {slug: _waiting(reader, cursor) for slug, cursor in sorted(cursors.items())}
     for slug, rows in waiting.items():
         if rows > _BEHIND:
-            yield Result("judged", WARN, f"{slug} has at least {rows} events to judge", "Is `acrwatch run` running?")
+            yield Result("judged", WARN, f"{slug} has at least {rows:,} events to judge", "Is `acrwatch run` running?")
     if cursors and max(waiting.values()) <= _BEHIND:
-        yield Result("judged", OK, f"at most {max(waiting.values())} events wait for a detection")
+        yield Result("judged", OK, f"at most {counted(max(waiting.values()), 'event')} waiting for a detection")
 
 
 def _waiting(reader: "Reader", cursor: "Cursor") -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
 from acrwatch.cli.checks.stores import CLOCK_DIFFERENCE
+from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def source(session: Session, one: "SourceConfig", *, offline: bool) -> Iterator[
 
         root = Path(session.config.store.path)
         address, probed = probe(one.values, Lake.open(root) if root.exists() else _NothingStored(), seconds=SECONDS)
-        yield Result(name, OK, f"{address.name} answers and lets us in: {len(probed)} partitions")
+        yield Result(name, OK, f"{address.name} answers and lets us in: {counted(len(probed), 'partition')}")
         yield from _positions(session, name, probed)
 
 
@@ -52,7 +53,7 @@ def _positions(session: Session, name: str, probed: Sequence["Probed"]) -> Itera
             what = f"partition {one.partition} ends at message {one.last}, but {one.stored} is stored"
             yield Result(name, FAIL, what, "The hub was made anew or failed over: run `acrwatch ingest reset`")
         elif one.lost:
-            what = f"partition {one.partition}: {one.lost} messages expired in the hub before they were stored"
+            what = f"partition {one.partition}: {counted(one.lost, 'message')} expired in the hub before being stored"
             yield Result(name, WARN, what, "Backfill that time from a storage archive; raise the hub's retention")
     waiting = sum(one.waiting for one in probed if not one.went_back)
     newest = max((one.last_time for one in probed if not one.empty), default=None)
@@ -65,7 +66,11 @@ def _positions(session: Session, name: str, probed: Sequence["Probed"]) -> Itera
         yield Result("clock", WARN, "the hub took its newest message in our future", "Keep this machine's clock by NTP")
     behind = [one for one in probed if one.waiting and now - one.last_time > _WAITED]
     if behind:
-        what = f"{waiting} messages wait, the newest for over {_WAITED // timedelta(minutes=1)} min"
+        what = f"{_wait(waiting)}, the newest for over {_WAITED // timedelta(minutes=1)} min"
         yield Result(name, WARN, what, "Is `acrwatch run` running? Its log says why if it does not read")
     else:
-        yield Result(name, OK, f"{waiting} messages wait to be stored; the newest came at {newest:%Y-%m-%d %H:%M:%S}Z")
+        yield Result(name, OK, f"{_wait(waiting)} to be stored; the newest came at {newest:%Y-%m-%d %H:%M:%S}Z")
+
+
+def _wait(messages: int) -> str:
+    return "1 message waits" if messages == 1 else f"{messages} messages wait"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
+from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import ago
 from acrwatch.core.errors import NotFoundError
@@ -70,7 +71,7 @@ def lake(session: Session) -> Iterator[Result]:
     opened = Lake.open(root)
     snapshot = opened.snapshot()
     rows = sum(file.rows for file in snapshot.files)
-    yield Result("lake", OK, f"{root} opens: {rows} events in {len(snapshot.files)} files")
+    yield Result("lake", OK, f"{root} opens: {counted(rows, 'event')} in {counted(len(snapshot.files), 'file')}")
     yield _room(root)
     if snapshot.files:
         yield _newest(opened, session.clock.now())
@@ -107,17 +108,22 @@ def _room(path: Path) -> Result:
 
 def health(connection: "Connection", now: datetime) -> Iterator[Result]:
     """Tell which incidents are open and which events of the last day could not be judged."""
-    from storage.state import incidents, runs
+    from storage.state import incidents, leases, runs
 
-    found = incidents.current(connection)
+    ended = leases.lapsed(connection, "watch")
+    if ended is not None:
+        what = f"no `acrwatch run` has looked for silence, lag and gaps since {ended:%Y-%m-%d %H:%M}Z"
+        yield Result("watch", WARN, what, "Is `acrwatch run` running? Its log says why it ended")
+    found = [one for one in incidents.current(connection) if not one.aged(now)]
     for one in found:
         since = f"{one.message} (since {one.since:%Y-%m-%d %H:%M}Z)"
-        yield Result(f"incident {one.kind}", WARN, since, one.remedy)
+        ack = f". Then `acrwatch incidents ack {one.key}`" if incidents.kind_of(one.kind).once else ""
+        yield Result(f"incident {one.kind}", WARN, since, f"{one.remedy}{ack}")
     if not found:
         yield Result("incidents", OK, "none is open")
     unjudged = runs.unjudged(connection, since=now - timedelta(days=1))
     for slug, count in sorted(unjudged.items()):
-        what = f"{slug} could not judge {count} events of the last day"
+        what = f"{slug} could not judge {counted(count, 'event')} of the last day"
         yield Result("unjudged", WARN, what, "`acrwatch check --live` shows which members are absent or unusable")
     if not unjudged:
         yield Result("unjudged", OK, "every event of the last day could be judged")

@@ -22,7 +22,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from storage.state.profiles import Home
+from storage.state.homes import Home
 
 # How long a registry is learned before it is asked, and how long a newcomer's network waits until it counts.
 WAIT: Final = timedelta(days=14)
