@@ -144,8 +144,7 @@ class _Library:
     def __init__(self, files: Sequence[_File]) -> None:
         self._file_of = {id(rule): file for file in files for rule in file.rules}
         self._filters = [(file, narrowing) for file in files for narrowing in file.filters if not file.errors]
-        sound = [rule for file in files if not file.errors for rule in file.rules]
-        self._named = SigmaCollection(list(sound), resolve_references=False)
+        sound = self._sound = [rule for file in files if not file.errors for rule in file.rules]
         self._versions: dict[int, set[str]] = {}
         for rule in sound:
             self._narrow(rule)
@@ -196,9 +195,11 @@ class _Library:
                 texts.add(file.text)
 
     def _resolve(self, head: SigmaCorrelationRule) -> None:
-        """Find the rules a correlation is over; they alert no longer by themselves, unless it says so."""
+        """Find the rules a correlation is over, in its own file first; they alert no longer by themselves, unless it
+        says so."""
+        own = self._file_of[id(head)].rules
         try:
-            head.resolve_rule_references(self._named)
+            head.resolve_rule_references(SigmaCollection([*self._sound, *own], resolve_references=False))
         except SigmaError as error:
             self._dangling[id(head)] = error  # told where its own file is compiled
         else:
@@ -219,7 +220,7 @@ def _where(rule: SigmaRule) -> str:
             "logsource must be product azure, service containerregistry (or one of its two tables)", "logsource"
         )
     meets = " OR ".join(_condition(rule, condition) for condition in rule.detection.condition)
-    return f"({meets}) AND {_SERVICES[service]}" if _SERVICES[service] else meets
+    return f"(({meets}) AND {_SERVICES[service]})" if _SERVICES[service] else f"({meets})"
 
 
 def _condition(rule: SigmaRule, condition: str) -> str:

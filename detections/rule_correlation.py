@@ -75,6 +75,11 @@ class CorrelationRule:
     window: timedelta
     measure: Callable[[Collection[Any]], int] = len
 
+    @property
+    def where(self) -> str:
+        """The condition of an event that any of the rules counts."""
+        return "(" + " OR ".join(part.where for part in self.parts) + ")"
+
     def observe(self, events: NewEvents, /) -> Judgement:
         """See Detection.observe."""
         touched = self._touched(events)

@@ -105,3 +105,10 @@ def test_a_broken_file_is_told_with_its_line_and_costs_no_other(tmp_path: Path) 
     told = sorted(map(str, rules.mistakes))
     assert told[0] == "broken.yml:5: unknown field 'operatoin': did you mean 'operation'?"
     assert told[1].startswith("open.yml:3: while parsing")
+
+
+def test_a_rule_of_its_own_file_comes_before_one_of_that_name_elsewhere(tmp_path: Path) -> None:
+    both = f"{PULLS}---{CORRELATION}"
+    (tmp_path / "first.yml").write_text(both)
+    (tmp_path / "second.yml").write_text(both)
+    assert set(load_rules([tmp_path])) == {"first", "second"}
