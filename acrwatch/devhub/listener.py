@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterable
@@ -13,7 +14,10 @@ from acrwatch.devhub.attaching import Attached
 from acrwatch.devhub.broker import Broker
 from acrwatch.devhub.connection import Connection
 
+logger = logging.getLogger(__name__)
+
 _HANDSHAKE_TIMEOUT: Final = 5.0  # seconds; on loopback it takes milliseconds
+_BACKLOG: Final = 100  # connections that wait to be taken, as asyncio has it
 
 
 def loopback_address(host: str) -> str:
@@ -62,37 +66,44 @@ class Listener:
         self._tls = tls
         self._socket = sock
         self._address: tuple[str, int] = sock.getsockname()[:2]
-        self._server: asyncio.Server | None = None
+        self._listening = False
+        self._openings: dict[asyncio.Task[None], socket.socket] = {}
         self._connections: set[Connection] = set()
         self.connections_made = 0
 
     async def accept(self) -> None:
         """Listen; harmless if it does already.
 
+        Accepting is done here, for a connection that `asyncio.Server` is about to open when it is closed is leaked
+        (CPython 3.11).
+
         Raises:
             ConfigError: somebody else took the port.
         """
-        if self._server is None:
-            loop = asyncio.get_running_loop()
-            try:
-                self._server = await loop.create_server(
-                    self._new_connection,
-                    sock=self._socket,
-                    ssl=self._tls,
-                    ssl_handshake_timeout=_HANDSHAKE_TIMEOUT if self._tls else None,
-                )
-            except OSError as error:
-                raise _unusable(self._address, error) from error
+        if self._listening:
+            return
+        try:
+            self._socket.listen(_BACKLOG)
+        except OSError as error:
+            raise _unusable(self._address, error) from error
+        self._socket.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._socket, self._take)
+        self._listening = True
 
     async def refuse(self) -> None:
         """Stop listening but keep the port, so that nobody else takes it; open connections stay."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listening:
+            self._stop_listening()
             self._socket = bind(*self._address)
 
     async def abort(self, *, reset: bool) -> None:
-        """Drop all connections and wait until they are gone."""
+        """Drop all connections, those being opened too, and wait until they are gone."""
+        openings = dict(self._openings)
+        for opening in openings:
+            opening.cancel()
+        await asyncio.gather(*openings, return_exceptions=True)
+        for connection in openings.values():
+            connection.close()
         dropped = tuple(self._connections)
         for connection in dropped:
             connection.abort(reset=reset)
@@ -125,14 +136,37 @@ class Listener:
 
     async def stop(self) -> None:
         """Let go of the port and of all connections."""
-        if self._server is not None:
-            self._server.close()
-        self._socket.close()
+        self._stop_listening()
         await self.abort(reset=False)
 
     def connection_count(self) -> int:
         """Return how many connections are open."""
         return len(self._connections)
+
+    def _stop_listening(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        self._listening = False
+
+    def _take(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):  # it has gone again
+            connection, _ = self._socket.accept()
+            opening = asyncio.get_running_loop().create_task(self._open(connection))
+            self._openings[opening] = connection
+            opening.add_done_callback(self._openings.pop)
+
+    async def _open(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._new_connection,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=_HANDSHAKE_TIMEOUT if self._tls else None,
+            )
+        except OSError as error:  # of TLS, too
+            logger.debug("A connection could not be opened: %s", error)
+            connection.close()
 
     def _new_connection(self) -> Connection:
         loop = asyncio.get_running_loop()

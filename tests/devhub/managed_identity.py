@@ -14,12 +14,16 @@ _HEADER = "only-this-machine-knows"
 
 
 class ManagedIdentity:
-    """Answers on 127.0.0.1 while the block runs. `roles` may be changed; `resources`, `clients`: what was asked."""
+    """Answers on 127.0.0.1 while the block runs. `roles` may be changed.
+
+    `resources` and `clients` tell what was asked for, `asked` how often.
+    """
 
     def __init__(self, issue: Callable[[Sequence[str]], str], roles: list[str]) -> None:
         self.roles = roles
         self.resources: set[str] = set()
         self.clients: set[str] = set()
+        self.asked = 0
         self._issue = issue
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -44,12 +48,13 @@ class ManagedIdentity:
         }
 
     def token(self, query: dict[str, list[str]]) -> bytes:
-        """Return the reply to one question."""
+        """Return the reply to one question. `resource` is as asked for: a client keeps the token under that name."""
+        self.asked += 1
         self.resources.update(query["resource"])
         self.clients.update(query.get("client_id", []))
         token = self._issue(self.roles)
         claims = _parsed(token.split(".")[1])
-        reply = {"access_token": token, "expires_on": str(claims["exp"]), "resource": claims["aud"]}
+        reply = {"access_token": token, "expires_on": str(claims["exp"]), "resource": query["resource"][0]}
         return json.dumps({**reply, "token_type": "Bearer"}).encode()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -145,7 +145,12 @@ def test_a_token_that_is_refused_is_not_used_again(
     """azure-identity keeps it, for by its clock it has not expired."""
     source = start()
     poll_until(source, source.caught_up)
+    kept = identity.asked
+    tls_hub.abort_connections()
+    poll_until(source, lambda: tls_hub.connection_count > 0)
+    assert identity.asked == kept
     moved.advance(timedelta(hours=2))
+    tls_hub.abort_connections()
     tls_hub.append(HUB, b"after", partition=0)
     assert [message.body for message in take(source, 1)] == [b"after"]
 

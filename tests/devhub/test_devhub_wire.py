@@ -1,10 +1,12 @@
 """What the hub does with peers that the real client is not: hostile, unauthorised, silent, or from another time."""
 
 import base64
+import gc
 import hashlib
 import hmac
 import socket
 import struct
+from collections.abc import Callable
 from urllib.parse import quote_plus
 
 import pytest
@@ -257,3 +259,14 @@ def test_a_drained_link_uses_its_credit_up(raw: RawClient) -> None:
     flow = raw.receive()
     assert isinstance(flow, Flow)
     assert (flow.delivery_count, flow.link_credit) == (5, 0)
+
+
+@pytest.mark.parametrize("fault", [DevHub.refuse_connections, DevHub.stop])
+def test_a_connection_that_is_just_being_opened_is_not_leaked(hub: DevHub, fault: Callable[[DevHub], None]) -> None:
+    """What asyncio.Server does with it: an unclosed transport, here an error."""
+    for _ in range(60):
+        hub.start()
+        hub.accept_connections()
+        with socket.create_connection(("127.0.0.1", hub.port)):
+            fault(hub)
+    gc.collect()
