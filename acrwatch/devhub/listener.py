@@ -102,8 +102,8 @@ class Listener:
         for opening in openings:
             opening.cancel()
         await asyncio.gather(*openings, return_exceptions=True)
-        for connection in openings.values():
-            connection.close()
+        for half_open in openings.values():
+            half_open.close()
         dropped = tuple(self._connections)
         for connection in dropped:
             connection.abort(reset=reset)
