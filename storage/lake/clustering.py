@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 CLOSED_AFTER: Final = timedelta(hours=36)
 
 # Smaller groups prune better and compress worse: 16,384 rows take 2.7 bytes an event more. DuckDB decodes only the
-# pages that hold rows it wants; pages of 2,048 rows take 1.6 bytes an event more and are a tenth faster.
+# pages that hold rows it wants, so rows lie along the curve page by page; were whole groups in order of time, an
+# address would take twice as long and 0.7 bytes an event less. Pages of 2,048 rows take 1.9 bytes more and gain nothing.
 ROW_GROUP: Final = 32_768
 _PAGE_ROWS: Final = 8_192
 
@@ -182,14 +183,14 @@ def _read(root: Path, files: Sequence[LakeFile]) -> pa.Table:
 
 
 def _order(events: pa.Table) -> pa.Array:
-    """Return the rows' order: row groups along the curve, each by time."""
+    """Return the rows' order: pages along the curve, each by time."""
     curve = np.zeros(events.num_rows, np.uint64)
     ranks = [_ranks(events.column(name)) for name in KEY_COLUMNS]
     for target, (rank, bit) in enumerate(reversed(list(_turns(ranks)))):
         curve |= ((rank >> np.uint64(bit)) & np.uint64(1)) << np.uint64(target)
     times = events.column("event_time").cast(pa.int64()).to_numpy()
     order = np.lexsort((times, curve))
-    return pa.array(order[np.lexsort((times[order], np.arange(len(order)) // ROW_GROUP))])
+    return pa.array(order[np.lexsort((times[order], np.arange(len(order)) // _PAGE_ROWS))])
 
 
 def _turns(ranks: Sequence[_Ranks]) -> Iterator[tuple[_Ranks, int]]:
