@@ -28,7 +28,7 @@ from storage.state.runs import Cursor, Run
 log = logging.getLogger(__name__)
 
 # An age that every event has, even one from a clock that goes ahead: it arrived more than -100 years after it happened.
-_LATE_ALL: Final = -timedelta(days=36_500)
+LATE_ALL: Final = -timedelta(days=36_500)
 
 # Commits without new rows that are read again before the hint moves on; each costs a fraction of a millisecond.
 _HINT_EVERY: Final = 50
@@ -150,7 +150,7 @@ class Engine:
         metadata, past = detection.metadata, reader.whole()
         observed = None
         if detection.has_profile:
-            observed = detection.observe(NewEvents(reader, past, self.context, lateness=_LATE_ALL))
+            observed = detection.observe(NewEvents(reader, past, self.context, lateness=LATE_ALL))
         with self.database.begin() as connection:
             now = self.clock.now()
             mine = runs.start_at(connection, metadata.slug, past.upto, past.hint, version=metadata.version, now=now)
@@ -185,7 +185,7 @@ class Engine:
             judgement = detection.judge(observed, connection)
             context_version = contexts.remember(connection, self.context.document(), self.context.version(), now=now)
             alerting = Alerting(detection, events, connection, context_version, self.publishing, now)
-            _publish(alerting, judgement)
+            publish(alerting, judgement)
             runs.record(
                 connection,
                 Run(
@@ -220,7 +220,8 @@ class Engine:
             failure.raised(connection, detection, message, self.publishing, now=now)
 
 
-def _publish(alerting: Alerting, judgement: Judgement) -> None:
+def publish(alerting: Alerting, judgement: Judgement) -> None:
+    """Bring a judgement into the alerts, in an order that does not hang on how it was found."""
     for group in sorted(judgement.matches, key=str):
         alerting.add(group, judgement.matches[group])
     for group in sorted(judgement.replaced, key=str):

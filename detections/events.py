@@ -8,19 +8,19 @@ import pyarrow as pa
 
 from detections.context import Context
 from detections.fields import DERIVED
-from storage.query import Reader, Slice
+from storage.query import Relations, Slice, Span
 
 _HISTORY: Final = "judged_events"
 _NEW: Final = "new_events"
 
 
 class NewEvents:
-    """One slice of new events, as relations named in SQL after `FROM`.
+    """One slice of new events, or those of a span of history, as relations named in SQL after `FROM`.
 
     Both have the columns of `events`, the derived fields, `is_new` and `late`; alias them `e` for compiled predicates.
     """
 
-    def __init__(self, reader: Reader, part: Slice, context: Context, *, lateness: timedelta) -> None:
+    def __init__(self, reader: Relations, part: Slice | Span, context: Context, *, lateness: timedelta) -> None:
         self._reader = reader
         self._part = part
         self._lateness = lateness
@@ -59,7 +59,7 @@ class NewEvents:
 class Surroundings:
     """Judged and new rows of some times. The next call of `NewEvents.near` replaces it."""
 
-    def __init__(self, reader: Reader, first: datetime, last: datetime) -> None:
+    def __init__(self, reader: Relations, first: datetime, last: datetime) -> None:
         self._reader = reader
         self._bounds = (first, last)
 
@@ -74,7 +74,7 @@ class Surroundings:
         return _fetched(self._reader, sql, self._bounds)
 
 
-def _fetched(reader: Reader, sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+def _fetched(reader: Relations, sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
     table = reader.query(sql, parameters)
     return [{name: _utc(value) for name, value in row.items()} for row in table.to_pylist()]
 

@@ -7,10 +7,10 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +23,8 @@ from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
 CHUNK_ROWS: Final = 250_000
 
 _MEMORY: Final = "2GB"
+
+_TICK: Final = timedelta(microseconds=1)
 
 Positions = Mapping[str, int]
 
@@ -41,6 +43,59 @@ class Slice:
     hint: Hint | None
     rows: int
     more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The rows of some time, `since` included and `until` not (aware UTC), for a look at history that has no cursor.
+
+    Earlier rows are there as if judged before, later ones are not there at all. `files` hold all of the span's rows,
+    and `rows` is how many rows these files have: more than the span has where it cuts a date in two.
+    """
+
+    since: datetime
+    until: datetime
+    files: tuple[LakeFile, ...]
+    rows: int
+
+
+def span_of(snapshot: Snapshot, since: datetime, until: datetime) -> Span:
+    """Return the rows of a snapshot between two moments, `until` not included."""
+    files = tuple(snapshot.between(since.astimezone(UTC).date(), (until - _TICK).astimezone(UTC).date()))
+    return Span(since, until, files, total_rows(files))
+
+
+class Relations(Protocol):
+    """What detections ask of a database: DuckDB here (`Reader`), a Spark Connect server in `storage.spark`.
+
+    SQL is DuckDB's on either. One that runs elsewhere translates it, and raises StoreError for what it cannot say
+    there: never another answer.
+    """
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The files there are."""
+        ...
+
+    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Run one SELECT; `$1` is the first parameter. Raises StoreError."""
+        ...
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make an Arrow table queryable under a name, in place of one of that name."""
+        ...
+
+    def view(
+        self,
+        name: str,
+        part: Slice | Span,
+        files: Sequence[LakeFile],
+        *,
+        lateness: timedelta,
+        derived: Mapping[str, str],
+    ) -> None:
+        """Define a view over files, as `viewed` says."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +167,19 @@ class Reader:
         return Slice({}, upto, self.snapshot.files, self._hint(self.snapshot.version), rows, more=False)
 
     def view(
-        self, name: str, part: Slice, files: Sequence[LakeFile], *, lateness: timedelta, derived: Mapping[str, str]
+        self,
+        name: str,
+        part: Slice | Span,
+        files: Sequence[LakeFile],
+        *,
+        lateness: timedelta,
+        derived: Mapping[str, str],
     ) -> None:
-        """Define a view over these files: every column, `event_date`, `is_new`, `late`, and the derived expressions.
-
-        Rows beyond the slice are left out, so that a pass is a function of the rows up to `upto` and of nothing else.
-        `late` is true where the event arrived more than `lateness` after it happened; it arrived when the event hub
-        took it, or, by other roads, when it was stored.
-        """
-        self._connection.register(f"{name}_positions", _positions_table(part))
-        extra = "".join(f", {expression} AS {column}" for column, expression in derived.items())
-        late = f"epoch_us(coalesce(enqueued_time, ingested_at)) - epoch_us(event_time) > {_microseconds(lateness)}"
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {name} AS "
-            f"SELECT e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}, "
-            f"e.sequence_number > coalesce(p.judged, {-(2**63)}) AS is_new, {late} AS late{extra} "
-            f"FROM {self._files(files)} e JOIN {name}_positions p ON p.source = e.source "
-            "WHERE e.sequence_number <= p.upto"
-        )
+        """Define a view over these files: see `viewed`."""
+        if isinstance(part, Slice):
+            self._connection.register(positions_of(name), positions_table(part))
+        select = viewed(name, part, self._files(files), lateness=lateness, derived=derived)
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
 
     def _files(self, files: Sequence[LakeFile], *, named: bool = False) -> str:
         if not files:
@@ -203,8 +253,37 @@ class Reader:
         return None if entry is None else Hint(version, entry)
 
 
+def viewed(name: str, part: Slice | Span, relation: str, *, lateness: timedelta, derived: Mapping[str, str]) -> str:
+    """Return the SELECT of a view: every column, `event_date`, `is_new`, `late`, and the derived expressions.
+
+    Rows beyond the slice (or span) are left out, so that a pass is a function of the rows up to there and of nothing
+    else. `late` is true where the event arrived more than `lateness` after it happened; it arrived when the event hub
+    took it, or, by other roads, when it was stored. A slice's positions are read from the table `positions_of(name)`.
+    """
+    extra = "".join(f", {expression} AS {column}" for column, expression in derived.items())
+    late = f"epoch_us(coalesce(enqueued_time, ingested_at)) - epoch_us(event_time) > {_microseconds(lateness)}"
+    if isinstance(part, Slice):
+        is_new = f"e.sequence_number > coalesce(p.judged, {-(2**63)})"
+        rest = f"JOIN {positions_of(name)} p ON p.source = e.source WHERE e.sequence_number <= p.upto"
+    else:
+        is_new, rest = f"e.event_time >= {_moment(part.since)}", f"WHERE e.event_time < {_moment(part.until)}"
+    return (
+        f"SELECT e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}, {is_new} AS is_new, {late} AS late{extra} "
+        f"FROM {relation} e {rest}"
+    )
+
+
+def positions_of(name: str) -> str:
+    """Return the name of the table of positions that a view of this name reads."""
+    return f"{name}_positions"
+
+
+def _moment(time: datetime) -> str:
+    return f"TIMESTAMPTZ '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
+
+
 def _microseconds(span: timedelta) -> int:
-    return span // timedelta(microseconds=1)
+    return span // _TICK
 
 
 def _pairs_table(positions: Positions) -> pa.Table:
@@ -213,7 +292,8 @@ def _pairs_table(positions: Positions) -> pa.Table:
     )
 
 
-def _positions_table(part: Slice) -> pa.Table:
+def positions_table(part: Slice) -> pa.Table:
+    """Return the positions of a slice, by source: judged up to, and reaching to."""
     return pa.table(
         {
             "source": pa.array(part.upto.keys(), pa.string()),
