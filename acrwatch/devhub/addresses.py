@@ -1,8 +1,8 @@
 """Node addresses: what a link is attached to."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from acrwatch.devhub.auth import url_path
 from acrwatch.devhub.refusal import INVALID_FIELD, NOT_FOUND, RefusedError
 from acrwatch.devhub.wire_types import Described
 
@@ -50,8 +50,7 @@ def terminus_address(terminus: object) -> Address:
 
 def parse_address(address: str) -> Address:
     """Parse `amqps://host/hub`, `hub/Partitions/N`, `hub/ConsumerGroups/G/Partitions/N`, `$cbs`, `$management`."""
-    path = urlsplit(address).path if "://" in address else address
-    match path.strip("/").split("/"):
+    match url_path(address).strip("/").split("/"):
         case [hub] if hub:
             return Address(hub)
         case [_, "$management"]:

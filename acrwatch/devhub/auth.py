@@ -8,11 +8,12 @@ access to Event Hubs with shared access signatures, and a run against the real c
 import base64
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 from acrwatch.core.errors import AuthError
 
@@ -76,7 +77,14 @@ class SasVerifier:
 
 def resource_path(uri: str) -> str:
     """Return the folded path of `sb://host:port/path` or of a bare path."""
-    return _fold(urlsplit(uri).path if "://" in uri else uri)
+    return _fold(url_path(uri))
+
+
+def url_path(uri: str) -> str:
+    """Return the path of a URL whatever its host is (`urlsplit` raises for some), or a bare path as it is."""
+    if "://" not in uri:
+        return uri
+    return re.split("[?#]", uri.partition("://")[2], maxsplit=1)[0].partition("/")[2]
 
 
 def _fold(path: str) -> str:

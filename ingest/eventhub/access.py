@@ -14,6 +14,7 @@ CREDENTIALS: Final = (DEFAULT, MANAGED, WORKLOAD, ENVIRONMENT)
 AMQP, WEBSOCKET = "amqp", "websocket"
 TRANSPORTS: Final = (AMQP, WEBSOCKET)
 PROXY_FORM: Final = "http://[USER:PASSWORD@]HOST:PORT"
+_ENDPOINT_FORM: Final = "sb://HOST or sb://HOST:PORT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +89,15 @@ def parse_file(value: object) -> Path:
 def parse_endpoint(value: object) -> str:
     """`HOST`, `HOST:PORT` or either after sb://; returned with the scheme, without which the client reads it anew."""
     written = text(value)
-    url = urlsplit(written if "://" in written else f"sb://{written}")
+    url = _split(written if "://" in written else f"sb://{written}", _ENDPOINT_FORM)
     if url.scheme not in ("sb", "amqps", "https") or not _is_place(url) or url.path.strip("/"):
-        raise ValueError("expected sb://HOST or sb://HOST:PORT")
+        raise ValueError(f"expected {_ENDPOINT_FORM}")
     return f"sb://{url.netloc}"
 
 
 def parse_proxy(value: object) -> Secret:
     """http://[USER:PASSWORD@]HOST:PORT; secret, for it may hold a password."""
-    url = urlsplit(text(value))
+    url = _split(text(value), PROXY_FORM)
     if url.scheme != "http" or not _is_place(url) or url.port is None or url.path.strip("/"):
         raise ValueError(f"expected {PROXY_FORM}")
     return Secret(text(value))
@@ -106,6 +107,13 @@ def _one_of(words: tuple[str, ...], value: object) -> str:
     if not isinstance(value, str) or value not in words:
         raise ValueError(f"expected {', '.join(words[:-1])} or {words[-1]}")
     return value
+
+
+def _split(written: str, form: str) -> SplitResult:
+    try:
+        return urlsplit(written)
+    except ValueError:  # its text may quote a password
+        raise ValueError(f"expected {form}") from None
 
 
 def _is_place(url: SplitResult) -> bool:

@@ -61,7 +61,10 @@ def _from_connection_string(secret: Secret, eventhub: str | None, group: str) ->
     for part in filter(None, secret.reveal().strip().split(";")):
         key, _, value = part.partition("=")
         parts[key.strip().casefold()] = value.strip()
-    host = urlsplit(parts.get("endpoint", "")).netloc.casefold()
+    try:
+        host = urlsplit(parts.get("endpoint", "")).netloc.casefold()
+    except ValueError:
+        host = ""
     if not host or not ({"sharedaccesskey", "sharedaccesskeyname"} <= parts.keys() or "sharedaccesssignature" in parts):
         raise ConfigError("connection_string is not one of Event Hubs", remedy=f"Expected {FORM}")
     hub = eventhub or parts.get("entitypath")

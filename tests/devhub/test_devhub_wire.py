@@ -58,7 +58,7 @@ def test_a_link_without_a_token_is_refused(raw: RawClient, attach: Attach) -> No
     assert _condition(raw.receive()) == "amqp:unauthorized-access"
 
 
-@pytest.mark.parametrize("address", ["", "a/b/c/d", f"{HUB}/ConsumerGroups/g"])
+@pytest.mark.parametrize("address", ["", "a/b/c/d", f"{HUB}/ConsumerGroups/g", "amqps://[h/hub/d"])
 def test_a_link_to_nowhere_is_refused(raw: RawClient, address: str) -> None:
     raw.open()
     raw.send(_producer_attach(address))

@@ -57,6 +57,7 @@ def test_entra_id_needs_no_secret() -> None:
         (settings("Endpoint=sb://ns.example.com/", eventhub="a"), "not one of Event Hubs"),
         (settings(f"Endpoint=sb://ns.example.com:5910/;{KEYS}", eventhub="a"), "names a port"),
         (settings(f"{AZURE};UseDevelopmentEmulator=True", eventhub="a"), "lower case"),
+        (settings("Endpoint=sb://[ns;SharedAccessKeyName=n;SharedAccessKey=c2VjcmV0"), "not one of Event Hubs"),
         (settings(fully_qualified_namespace="ns.example.com"), "needs eventhub"),
         (settings(fully_qualified_namespace="https://ns.example.com/", eventhub="a"), "Expected a host"),
     ],
@@ -85,13 +86,15 @@ def test_an_endpoint_is_kept_with_its_scheme(written: str) -> None:
     assert access.parse_endpoint(written) == "sb://localhost:5910"
 
 
-@pytest.mark.parametrize("written", ["", "sb://", "sb://h:0", "sb://h:99999", "ftp://h", "sb://h/path"])
+@pytest.mark.parametrize("written", ["", "sb://", "sb://h:0", "sb://h:99999", "ftp://h", "sb://h/path", "sb://[h"])
 def test_what_is_no_endpoint_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         access.parse_endpoint(written)
 
 
-@pytest.mark.parametrize("written", ["", "p.example.com:3128", "https://p.example.com:1", "http://p.example.com"])
+@pytest.mark.parametrize(
+    "written", ["", "p.example.com:3128", "https://p.example.com:1", "http://p.example.com", "http://a:b@[p:1"]
+)
 def test_what_is_no_proxy_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         access.parse_proxy(written)
@@ -138,3 +141,9 @@ def test_start_is_a_word_or_a_time_with_a_zone() -> None:
     assert parse_start("2026-11-22T00:00:00Z") == parse_start("2026-11-22T01:00:00+01:00")
     with pytest.raises(ValueError, match="earliest, latest or a time"):
         parse_start("yesterday")
+
+
+def test_what_is_no_proxy_does_not_show_its_password() -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        access.parse_proxy("http://bob:℀secret@p.example.com:1")  # urlsplit quotes a host that it cannot fold
+    assert "secret" not in str(caught.value)
