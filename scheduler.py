@@ -34,12 +34,12 @@ from acrwatch.delivery.sinks import Sink
 from acrwatch.delivery.sinks.discover import open_sinks
 from acrwatch.delivery.worker import Summary, deliver_due
 from detections.alerting import Publishing
-from detections.behavioural import discover
 from detections.blindness import Watch, Watched
 from detections.context import Context, RegistryContext
 from detections.detection import Detection
 from detections.engine import Engine
-from detections.rule import load_rules
+from detections.library import read_library
+from detections.rulebook import Rulebook
 from ingest.normalise import Normaliser
 from ingest.opening import Opening
 from ingest.pipeline import Pipeline
@@ -71,11 +71,8 @@ _MAINTENANCE_LEASE: Final = timedelta(minutes=10)
 
 
 def load_detections() -> dict[str, Detection]:
-    """Return every shipped detection by slug. Raises ConfigError where a rule is wrong or a slug is used twice."""
-    rules, behavioural = load_rules(), discover()
-    if twice := sorted(rules.keys() & behavioural.keys()):
-        raise ConfigError(f"Defined as a rule and as a behavioural detection: {', '.join(twice)}")
-    return {**rules, **behavioural}
+    """Return every shipped detection by slug that loads; `read_library` says which do not, and why."""
+    return dict(read_library().detections)
 
 
 class Parts:
@@ -149,8 +146,22 @@ class Parts:
             )
         return found
 
+    @cached_property
+    def rulebook(self) -> Rulebook:
+        """The detections in use: those that come along, and those of the configured folders."""
+        return Rulebook(self.config.detections.rules)
+
+    def refresh_rules(self) -> None:
+        """Take up rule files that changed, and make known those that are broken. Call it between passes."""
+        if self.rulebook.refresh(self.database, self._publishing(), now=self.clock.now()):
+            mistakes = "; ".join(map(str, self.rulebook.latest.mistakes))
+            if self.rulebook.refused:
+                log.error("the rules changed, but those in use stay, for the change has mistakes: %s", mistakes)
+            else:
+                log.info("the rules changed: %d detections are in use", len(self.rulebook))
+
     def engine(self, on_alerts: Callable[[], object] = lambda: None) -> Engine:
-        """Return the engine over all shipped detections; `on_alerts` is called whenever a run changed alerts."""
+        """Return the engine over the detections in use; `on_alerts` is called whenever a run changed alerts."""
         registries = {
             name: RegistryContext(registry.allowed_ranges, registry.admin_usernames)
             for name, registry in self.config.registries.items()
@@ -158,7 +169,7 @@ class Parts:
         return Engine(
             self.lake(),
             self.database,
-            load_detections(),
+            self.rulebook,
             Context(registries),
             self.clock,
             lateness=self.config.detections.lateness,
@@ -315,6 +326,7 @@ class Service:
         self._reports.failed(event.job_id, message, "Report it, with the log; acrwatch tries again")
 
     def _detect(self, engine: Engine) -> None:
+        self._parts.refresh_rules()
         for passed in engine.passes():
             if passed.new_events:
                 log.info(
@@ -322,6 +334,7 @@ class Service:
                 )
             if self._stopping.is_set():
                 break
+            self._parts.refresh_rules()
 
     def _deliver(self) -> None:
         summary = self._parts.deliver()

@@ -26,6 +26,7 @@ from storage.state.incidents import Incident
 
 GAP: Final = "ingest-gap"
 STOPPED: Final = "ingest-stopped"
+BROKEN: Final = "rule-not-loaded"
 
 # Incidents that the sources open themselves, and the alert that each of these kinds is worth. A source that is down
 # may be back at once, so it gets as long as a silent registry; one that lags has done so for 10 minutes already.
@@ -34,6 +35,7 @@ _MIRRORED: Final[Mapping[str, tuple[str, timedelta]]] = {
     "sequence_went_back": (STOPPED, timedelta(0)),
     "source_down": (STOPPED, timedelta(minutes=15)),
     "hub_lag": (silence.DELAYED, timedelta(minutes=15)),
+    "broken_rule": (BROKEN, timedelta(0)),
 }
 # How an alert ends whose incident ended by itself; a gap ends by age alone, for nothing can undo it.
 _ENDED: Final = (alerts.RECOVERED, "it is over")
@@ -70,6 +72,10 @@ _UNREAD: Final = (
     "acrwatch check says whether the hub answers, lets us in and goes on from what is stored.",
     "Where the hub was made anew or failed over: acrwatch ingest reset.",
 )
+_UNUSED: Final = (
+    "acrwatch rules lint FILE tells the mistake; once the file is mended it is read again by itself.",
+    "Its detection then goes on from where it stood, so what came meanwhile is judged.",
+)
 METADATA: Final[Mapping[str, Metadata]] = {
     one.slug: one
     for one in (
@@ -81,6 +87,7 @@ METADATA: Final[Mapping[str, Metadata]] = {
         ),
         _metadata(GAP, 5, "Messages were lost before they were read", "high", "place", *_LOST),
         _metadata(STOPPED, 6, "An event hub partition is not read", "high", "place", *_UNREAD),
+        _metadata(BROKEN, 7, "A rule file is not in use", "high", "place", *_UNUSED),
     )
 }
 

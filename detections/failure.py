@@ -1,6 +1,6 @@
 """The alert about ourselves: a detection that raises is never taken for one that found nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -14,6 +14,7 @@ from detections.events import NewEvents
 from storage.state import alerts, incidents
 
 SLUG: Final = "detection-failed"
+KIND: Final = "failed_detection"
 
 METADATA: Final = Metadata(
     slug=SLUG,
@@ -59,7 +60,7 @@ def raised(
     incidents.open(
         connection,
         _incident(slug),
-        kind="failed_detection",
+        kind=KIND,
         message=f"Detection {slug} fails, so its part of the events is not judged: {message}",
         remedy=f"Run acrwatch rules test {slug}; it is tried again with every pass, from where it stood",
         now=now,
@@ -73,18 +74,28 @@ def failing(connection: Connection, slug: str) -> bool:
     return incidents.is_open(connection, _incident(slug))
 
 
-def recovered(connection: Connection, slug: str, publishing: Publishing, *, now: datetime) -> None:
+def recovered(
+    connection: Connection, slug: str, publishing: Publishing, *, now: datetime, why: str = "a run succeeded"
+) -> None:
     """Resolve the incident and close the alert, where there are any."""
     if not incidents.resolve(connection, _incident(slug), now=now):
         return
     alerting = _alerting(connection, publishing, now)
     for alert in alerts.standing(connection, SLUG, group_key((("detection", slug),))):
         if alert.closed_at is None:
-            alerting.close(alert, alerts.RECOVERED, {"why": "a run succeeded"})
+            alerting.close(alert, alerts.RECOVERED, {"why": why})
+
+
+def forget(connection: Connection, in_use: Collection[str], publishing: Publishing, *, now: datetime) -> None:
+    """End what stands about failing detections that are none of those in use: they will not run again."""
+    for one in incidents.current(connection):
+        slug = one.key.removeprefix(_incident(""))
+        if one.kind == KIND and slug not in in_use:
+            recovered(connection, slug, publishing, now=now, why="the detection is in use no longer")
 
 
 def _incident(slug: str) -> str:
-    return f"failed_detection/{slug}"
+    return f"{KIND}/{slug}"
 
 
 def _alerting(connection: Connection, publishing: Publishing, now: datetime) -> Alerting:

@@ -2,11 +2,11 @@
 
 One file is one detection: a Sigma rule, or a correlation with the rules it is over, of which any may stand in another
 file. A file of Sigma filters narrows the rules they name. Every mistake is told with its file and line; one bad file
-never hides the mistakes of others.
+never hides the mistakes of others, nor costs another detection that does not refer to it.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -45,8 +45,13 @@ _SERVICES: Final[Mapping[str, str]] = {
     "containerregistryrepositoryevents": "e.category = 'ContainerRegistryRepositoryEvents'",
 }
 
-# What pySigma raises where a part of a rule has another shape than it expects.
-_SHAPE: Final = (AttributeError, KeyError, TypeError)
+# What pySigma raises where a part of a rule has another shape than it expects, or is nested without end.
+_SHAPE: Final = (AttributeError, KeyError, TypeError, RecursionError)
+
+SUFFIXES: Final = (".yml", ".yaml")
+# The longest of ours has 6 kB; a file far beyond is no rule, and the parser takes about a second for each MB.
+_LARGEST: Final = 1_000_000
+_SLUG_CHARACTERS: Final = 100  # as many as the columns that hold slugs have
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file.name}:{self.line}: {self.message}"
+        return f"{self.file}:{self.line}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +74,47 @@ class RuleSet:
     mistakes: Sequence[Mistake] = ()
 
 
-def read_rules(paths: Iterable[Path] = (SHIPPED,)) -> RuleSet:
-    """Read every `*.yml` below these paths. A broken file costs its own detection and those that refer to it, no other.
+def rule_files(path: Path) -> list[Path]:
+    """Return the rule files of a folder, in order of name; of a file, itself. Hidden ones are an editor's."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and not file.name.startswith("."))
+
+
+def read_rules(paths: Iterable[Path] = (SHIPPED,), *, taken: Collection[str] = ()) -> RuleSet:
+    """Read every rule file of these folders. A broken one costs its own detection and those that refer to it, no other.
 
     Mistakes are unreadable or unparsable files, constructs or fields without a translation, unknown `x_` keys, and
-    slugs that are taken.
+    slugs that are `taken`, or by a file before.
     """
-    files, mistakes = [], []
-    for file_path in [f for path in paths for f in (sorted(path.glob("*.yml")) if path.is_dir() else [path])]:
+    files: list[_File] = []
+    mistakes: list[Mistake] = []
+    for file_path in _listed(paths, mistakes):
         try:
-            files.append(_File(file_path, file_path.read_text(encoding="utf-8")))
+            files.append(_File(file_path, _text_of(file_path)))
         except (OSError, ValueError, SigmaError, yaml.YAMLError, *_SHAPE) as error:
             mistakes.append(Mistake(file_path, _line_of_yaml(error), _words(error)))
     library = _Library(files)
     found: dict[str, Detection] = {}
     for file in files:
         try:
-            rule = library.detection(file)
-            if rule is not None and found.setdefault(file.path.stem, rule) is not rule:
-                raise RuleMistakeError(f"slug {file.path.stem!r} is taken by another rule")
+            rule, slug = library.detection(file), file.path.stem
+            if rule is not None and (slug in taken or found.setdefault(slug, rule) is not rule):
+                raise RuleMistakeError(f"slug {slug!r} is taken by another detection: rename the file")
         except (ValueError, SigmaError, StoreError, *_SHAPE) as error:
             mistakes.append(file.mistake(error))
     return RuleSet(found, tuple(mistakes))
+
+
+def _listed(paths: Iterable[Path], mistakes: list[Mistake]) -> list[Path]:
+    """Return the rule files of all paths, each once; note the folders that cannot be read."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        try:
+            found.update(dict.fromkeys(rule_files(path)))
+        except OSError as error:
+            mistakes.append(Mistake(path, 1, _words(error)))
+    return list(found)
 
 
 def load_rules(paths: Iterable[Path] = (SHIPPED,)) -> Mapping[str, Detection]:
@@ -165,6 +189,8 @@ class _Library:
             return None
         if len(heads) != 1:
             raise RuleMistakeError(f"expected one rule that alerts, found {len(heads)}")
+        if len(file.path.stem) > _SLUG_CHARACTERS:
+            raise RuleMistakeError(f"the file's name has over {_SLUG_CHARACTERS} characters: it is the rule's slug")
         detection = self._compiled(heads[0], file)
         _try_out(detection.observe)
         return detection
@@ -195,15 +221,17 @@ class _Library:
                 texts.add(file.text)
 
     def _resolve(self, head: SigmaCorrelationRule) -> None:
-        """Find the rules a correlation is over, in its own file first; they alert no longer by themselves, unless it
-        says so."""
-        own = self._file_of[id(head)].rules
+        """Find the rules a correlation is over, in its own file first; those of its folder alert no longer by
+        themselves, unless it says so. Those of other folders go on: nobody switches off ours by referring to them."""
+        home = self._file_of[id(head)]
+        own = home.rules
         try:
             head.resolve_rule_references(SigmaCollection([*self._sound, *own], resolve_references=False))
         except SigmaError as error:
             self._dangling[id(head)] = error  # told where its own file is compiled
         else:
-            self._silent.update(id(reference.rule) for reference in head.referenced_rules if not head.generate)
+            used = [reference.rule for reference in head.referenced_rules if not head.generate]
+            self._silent.update(id(one) for one in used if self._file_of[id(one)].path.parent == home.path.parent)
 
     def _version(self, file: _File, rules: Iterable[SigmaRule | SigmaCorrelationRule]) -> str:
         """Return the SHA-256 of all texts that decide what a detection finds, its own first."""
@@ -245,7 +273,17 @@ def _try_out(observe: Callable[[NewEvents], Any]) -> None:
         observe(NewEvents(reader, nothing, Context(), lateness=timedelta()))
 
 
+def _text_of(path: Path) -> str:
+    if path.stat().st_size > _LARGEST:
+        raise RuleMistakeError(f"the file has over {_LARGEST:,} bytes, which no rule needs")
+    return path.read_text(encoding="utf-8")
+
+
 def _words(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror}"
+    if isinstance(error, yaml.MarkedYAMLError):  # its own words show the place over several lines
+        return ", ".join(filter(None, (error.context, error.problem)))
     return f"not a rule: {error}" if isinstance(error, _SHAPE) else str(error)
 
 

@@ -34,12 +34,12 @@ _WHERE_DIFFERENT: Final = (
 )
 
 
-def write_alert(alert: "Alert", now: datetime) -> None:
-    """Print the alert; `now` (aware) decides how long ago things were."""
+def write_alert(alert: "Alert", rule: "Metadata | None", now: datetime) -> None:
+    """Print the alert with what its rule says, where that is installed still; `now` (aware) decides how long ago things
+    were."""
     from storage.state.alerts import as_json
 
     document = as_json(alert)
-    rule = _rule(alert.rule)
     render(
         cell(alert.reason, "bold"),
         cell(""),
@@ -136,10 +136,3 @@ def _filled(step: str, registries: Iterable[str]) -> str:
     if len(names) == 1 and re.fullmatch("[a-z0-9]+", names[0]):
         return step.replace("<registry>", names[0])
     return step
-
-
-def _rule(slug: str) -> "Metadata | None":
-    from acrwatch.cli.rules import about_ourselves, in_use
-
-    found = in_use().get(slug)
-    return found.metadata if found else about_ourselves().get(slug)

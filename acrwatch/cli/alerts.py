@@ -59,7 +59,7 @@ def list_(
             connection, status=status, rule=rule, historical=wanted, include_withdrawn=everything, limit=limit + 1
         )
         if rule is not None and not found and not store.find(connection, rule=rule, include_withdrawn=True, limit=1):
-            refuse_unknown(rule)
+            refuse_unknown(session, rule)
         hidden = store.count(connection, historical=True) if wanted is False else 0
         health = _health(session, connection)
     now = session.clock.now()
@@ -89,6 +89,7 @@ def list_(
 def show(session: Session, /, alert_id: str, as_json: bool) -> None:
     """Read one alert: why, who, where, the evidence, and what to do. The beginning of an ID is enough."""
     from acrwatch.cli.alert_page import write_alert
+    from acrwatch.cli.rules import installed
     from storage.state import alerts as store
 
     with session.database() as database, database.connect() as connection:
@@ -97,7 +98,7 @@ def show(session: Session, /, alert_id: str, as_json: bool) -> None:
     if as_json:
         write_json(store.as_json(alert))
     else:
-        write_alert(alert, session.clock.now())
+        write_alert(alert, installed(session, alert.rule), session.clock.now())
     for line in health:
         note(line)
 

@@ -83,7 +83,7 @@ def results(session: Session, *, offline: bool, ping: bool, cases: bool) -> Iter
     for source in config.sources:
         check_one = _bound(lambda one: sources.source(session, one, offline=offline), source)
         yield from guarded(f"{source.where} {source.type}", check_one)
-    yield from guarded("detections", lambda: rules.detections(cases=cases))
+    yield from guarded("detections", lambda: rules.detections(session, cases=cases))
     yield from guarded("registries", lambda: registries.registries(session))
     for destination in config.destinations:
         reach = _bound(lambda one: destinations.destination(session, one, offline=offline, ping=ping), destination)

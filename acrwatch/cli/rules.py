@@ -3,7 +3,7 @@
 import difflib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from acrwatch.cli.output import (
     within,
     write_json,
 )
+from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import span
 from acrwatch.core.errors import NotFoundError
 
@@ -46,18 +47,22 @@ def rules() -> None:
 
 @rules.command("list")
 @list_options
-def list_(output_format: Format | None, limit: int) -> None:
-    """List the rules in use."""
-    found = [metadata_as_json(rule.metadata) for _, rule in sorted(in_use().items())]
+@pass_session
+def list_(session: Session, /, output_format: Format | None, limit: int) -> None:
+    """List the rules in use: those that come with acrwatch, and those of detections.rules."""
+    found = [metadata_as_json(rule.metadata) for _, rule in sorted(session.rules.detections.items())]
     show_list(output_format, within(limit, found), _COLUMNS)
+    for line in broken_lines(session):
+        note(line)
 
 
 @rules.command()
 @click.argument("slug")
 @json_option
-def show(slug: str, as_json: bool) -> None:
+@pass_session
+def show(session: Session, /, slug: str, as_json: bool) -> None:
     """Read one rule: what it finds, what it misses, what to do."""
-    rule = about_ourselves().get(slug) or _known(slug).metadata
+    rule = installed(session, slug) or known(session, slug).metadata
     if as_json:
         write_json(metadata_as_json(rule))
         return
@@ -86,7 +91,8 @@ def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
     from detections.case import lint as mistakes_of
     from detections.rule import SHIPPED
 
-    mistakes = mistakes_of(paths or (SHIPPED,))
+    session: Session = ctx.obj
+    mistakes = mistakes_of(paths or (SHIPPED, *session.config.detections.rules))
     if as_json:
         write_json({"ok": not mistakes, "mistakes": mistakes})
     for mistake in [] if as_json else mistakes:
@@ -102,11 +108,7 @@ def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
 @click.pass_context
 def test_(ctx: click.Context, which: tuple[str, ...], as_json: bool) -> None:
     """Try rules on their own test cases, by name or from files; without either all in use. Ends with 1 if one fails."""
-    from detections.rule import load_rules
-
-    paths = [Path(word) for word in which if Path(word).exists()]
-    named = {word: _known(word) for word in which if not Path(word).exists()}
-    found = {**load_rules(paths), **named} if which else in_use()
+    found = chosen(ctx.obj, which)
     results = [result for _, detection in sorted(found.items()) for result in tried(detection)]
     failed = [result for result in results if not result["passed"]]
     if as_json:
@@ -151,27 +153,44 @@ def metadata_as_json(rule: "Metadata") -> dict[str, Any]:
     }
 
 
-def refuse_unknown(slug: str) -> None:
+def refuse_unknown(session: Session, slug: str) -> None:
     """Raise NotFoundError, with the nearest name, where no rule that is installed raises such alerts."""
-    found = {*in_use(), *about_ourselves()}
+    found = {*session.rules.detections, *about_ourselves()}
     if slug not in found:
         near = difflib.get_close_matches(slug, found, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(found))}"
         raise NotFoundError(f"there is no rule {slug!r}, and no alert of one", remedy=hint)
 
 
-def _known(slug: str) -> "Detection":
-    found = in_use()
+def installed(session: Session, slug: str) -> "Metadata | None":
+    """Return what the detection behind an alert says of itself; None where there is none any more."""
+    found = session.rules.detections.get(slug)
+    return found.metadata if found else about_ourselves().get(slug)
+
+
+def known(session: Session, slug: str) -> "Detection":
+    """Return a detection in use. Raises NotFoundError with the known ones, and with the files that are broken."""
+    found = session.rules.detections
     if slug not in found:
-        raise NotFoundError(f"there is no rule {slug!r}", remedy=f"Known are {', '.join(sorted(found))}")
+        broken = next((f": {one}" for one in session.rules.mistakes if one.file.stem == slug), "")
+        raise NotFoundError(f"there is no rule {slug!r}{broken}", remedy=f"Known are {', '.join(sorted(found))}")
     return found[slug]
 
 
-def in_use() -> "Mapping[str, Detection]":
-    """Return the detections by slug."""
-    from scheduler import load_detections
+def chosen(session: Session, which: Sequence[str]) -> "Mapping[str, Detection]":
+    """Return the detections that these words name: files and folders by their path, others by slug; without any word
+    those in use. Raises NotFoundError for a slug nobody has, ConfigError for a file that is no rule."""
+    from detections.rule import load_rules
 
-    return load_detections()
+    if not which:
+        return session.rules.detections
+    paths = [Path(word) for word in which if Path(word).exists()]
+    return {**load_rules(paths), **{word: known(session, word) for word in which if not Path(word).exists()}}
+
+
+def broken_lines(session: Session) -> list[str]:
+    """Return what to say wherever rules are shown: which files are none."""
+    return [f"Not in use: {mistake}" for mistake in session.rules.mistakes]
 
 
 def about_ourselves() -> "Mapping[str, Metadata]":

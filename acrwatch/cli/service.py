@@ -11,6 +11,7 @@ from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.turns import repeat
 
 if TYPE_CHECKING:
+    from detections.engine import Passed
     from scheduler import Parts
 
 _T = TypeVar("_T")
@@ -39,14 +40,13 @@ def run(session: Session) -> None:
 def detect(ctx: click.Context, once: bool, as_json: bool) -> None:
     """Judge new events by the rules.
 
-    Alerts found are no failure; a detection that fails is, and ends --once with 1.
+    Alerts found are no failure; a detection that fails, or a rule file that is broken, is, and ends --once with 1.
     """
     session: Session = ctx.obj
     with session.parts() as parts:
         if once:
             ctx.exit(_detect_once(parts, as_json=as_json))
-        engine = parts.engine()
-        repeat(_reported(parts, "detect", engine.run_until_done), session.config.detections.every)
+        repeat(_reported(parts, "detect", _turn(parts)), session.config.detections.every)
 
 
 @click.command()
@@ -80,14 +80,28 @@ def _reported(parts: "Parts", job: str, work: Callable[[], _T]) -> Callable[[], 
     return turn
 
 
+def _turn(parts: "Parts") -> "Callable[[], Passed]":
+    """Return the work of one turn: the rules as they are now over all that is new."""
+    engine = parts.engine()
+
+    def turn() -> "Passed":
+        parts.refresh_rules()
+        return engine.run_until_done()
+
+    return turn
+
+
 def _detect_once(parts: "Parts", *, as_json: bool) -> int:
-    passed = _reported(parts, "detect", parts.engine().run_until_done)()
+    passed = _reported(parts, "detect", _turn(parts))()
+    broken = [str(mistake) for mistake in parts.rulebook.latest.mistakes]
     if as_json:
         counts = {"new_events": passed.new_events, "alerts_created": passed.created, "alerts_updated": passed.updated}
-        write_json({**counts, "failed": list(passed.failed)})
+        write_json({**counts, "failed": list(passed.failed), "broken_rules": broken})
     else:
         created = counted(passed.created, "alert")
         note(f"{counted(passed.new_events, 'event')} judged: {created} created, {passed.updated} changed.")
     for slug in passed.failed:
         note(f"Detection {slug} failed; see the log. It tries the same events again.")
-    return 1 if passed.failed else 0
+    for line in broken:
+        note(f"Not in use: {line}")
+    return 1 if passed.failed or broken else 0

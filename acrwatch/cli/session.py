@@ -15,6 +15,7 @@ from acrwatch.core.config import Config, load
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from detections.rule import RuleSet
     from scheduler import Parts
     from storage.state.database import Database
 
@@ -39,6 +40,13 @@ class Session:
             source_settings={name: kind.settings for name, kind in source_types().items()},
             destination_settings={name: kind.settings for name, kind in sink_types().items()},
         )
+
+    @cached_property
+    def rules(self) -> "RuleSet":
+        """The detections in use, by slug, and the rule files that are none. Raises ConfigError."""
+        from detections.library import read_library
+
+        return read_library(self.config.detections.rules)
 
     @contextmanager
     def parts(self) -> "Iterator[Parts]":

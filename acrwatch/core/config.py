@@ -24,6 +24,7 @@ from acrwatch.core.setting import (
     database_url,
     duration,
     networks,
+    paths,
     text,
     texts,
 )
@@ -67,6 +68,7 @@ DETECTIONS: Final = (
         timedelta(hours=24),
         "Events later than this raise only historical alerts, which are not delivered.",
     ),
+    Setting("rules", paths, (), "Folders (or files) of rules of your own, used beside those that come with acrwatch."),
 )
 REGISTRY: Final = (
     Setting("allowed_ranges", networks, (), "Addresses that pulls may come from. Without any, pulls are not judged."),
@@ -91,10 +93,11 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True)
 class DetectionsConfig:
-    """When detections run, and how late an event may come."""
+    """When detections run, how late an event may come, and where further rules are (absolute paths)."""
 
     every: timedelta
     lateness: timedelta
+    rules: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "hub_lag": Kind("no message has waited in the hub for over 2 minutes any more", by_person=True),
     "store_failed": Kind("a commit of that source succeeds", by_person=True),
     "failed_detection": Kind("a pass of the detection succeeds, with new events or without", by_person=True),
+    "broken_rule": Kind("the file is mended, or taken away", by_person=True),
     "job_failed": Kind("a turn of the job succeeds", by_person=True),
     "dead_letter": Kind("the destination takes a delivery and none to it is given up any more", by_person=True),
     "registry-silent": Kind("the registry speaks again, or, unless configured, has been silent for 30 days"),

@@ -86,6 +86,18 @@ def test_a_gap_that_nobody_acknowledges_ends_after_seven_days_and_stays_on_recor
         assert [one.key for one in incidents.recent(connection, limit=5)] == [GAP]
 
 
+def test_a_broken_rule_file_is_an_alert_at_once_and_closes_when_it_is_mended(make_sight: MakeSight) -> None:
+    sight = make_sight()
+    opened(sight.database, "broken_rule//rules/x.yml", "broken_rule")
+    sight.look()
+    (alert,) = sight.alerts()
+    assert (alert.rule, alert.reason) == ("rule-not-loaded", "broken_rule happened.")
+    with sight.database.begin() as connection:
+        incidents.resolve(connection, "broken_rule//rules/x.yml", now=NOW + MINUTE)
+    sight.look(5 * MINUTE)
+    assert sight.alerts()[0].close_reason == "recovered"
+
+
 def test_what_a_person_ended_and_is_not_over_opens_anew(make_sight: MakeSight) -> None:
     sight = make_sight()
     opened(sight.database, "source_down/x", "source_down")

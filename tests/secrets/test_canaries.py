@@ -15,9 +15,10 @@ from urllib.parse import quote
 
 import pytest
 
-import scheduler
 from acrwatch.core.setting import Secret
 from acrwatch.devhub import DevHub
+from detections import library
+from detections.behavioural import discover
 from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.failure import METADATA
@@ -111,10 +112,8 @@ def test_no_secret_is_written_anywhere_whatever_fails(
     configured: Mapping[str, int], call: Call, parrot: Parrot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Secret(CONTEXT)  # as a setting that some library quotes
-    shipped = scheduler.load_detections()
-    monkeypatch.setattr(
-        scheduler, "load_detections", lambda: {**shipped, "leaky": Leaky(replace(METADATA, slug="leaky"))}
-    )
+    shipped = discover()
+    monkeypatch.setattr(library, "discover", lambda: {**shipped, "leaky": Leaky(replace(METADATA, slug="leaky"))})
     (tmp_path / "work" / "in.jsonl").write_text(_admin_login())
 
     said = {

@@ -90,9 +90,10 @@ class GatedParts(Parts):
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """No source, so that only tests store; a day between passes, so that only wakes start them."""
+    (tmp_path / "own").mkdir()
     path = tmp_path / "acrwatch.toml"
     path.write_text(
-        '[store]\npath = "lake"\ndatabase = "sqlite:///state.db"\n[detections]\nevery = "1d"\n'
+        '[store]\npath = "lake"\ndatabase = "sqlite:///state.db"\n[detections]\nevery = "1d"\nrules = ["own"]\n'
         '[registries.contoso]\nallowed_ranges = ["198.51.100.0/24"]\n'
     )
     return path
@@ -273,6 +274,23 @@ def test_a_detection_that_raises_shows_where_alerts_are_listed(
     shown = capfd.readouterr().err
     assert "Health: 1 incident open; alerts may be missing." in shown
     assert "Detection anomalous-source-ip fails, so its part of the events is not judged" in " ".join(shown.split())
+
+
+def test_a_rule_written_while_it_runs_is_used_from_the_next_turn_on(parts: GatedParts, config: Path) -> None:
+    folder = config.parent / "own"
+    with started(parts) as service:
+        until(lambda: parts.passing.turns > 0)
+        (folder / "own-pulls.yml").write_text(
+            "title: A pull\nlogsource: {product: azure, service: acr}\n"
+            "detection: {s: {operation: pull}, condition: s}\n"
+        )
+        service.wake("detect")
+        until(lambda: "own-pulls" in judged(parts))
+        parts.store("198.51.100.1")
+        service.wake("detect")
+        until(lambda: set(judged(parts).values()) == {0})
+    with parts.database.connect() as connection:
+        assert [alert.rule for alert in alerts.find(connection)] == ["own-pulls"]
 
 
 def _sql(parts: Parts, statement: str) -> None:

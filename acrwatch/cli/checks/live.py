@@ -67,7 +67,6 @@ _QUESTION_COLUMNS: Final = (
 def report(session: Session, since: timedelta) -> dict[str, Any]:
     """Return the whole report as JSON values. Raises NotFoundError, StoreError."""
     from detections.reach import derived, reaches
-    from scheduler import load_detections
     from storage.lake import Lake
     from storage.query import Reader
 
@@ -93,7 +92,7 @@ def report(session: Session, since: timedelta) -> dict[str, Any]:
             "not_stored": _not_stored(session, begin),
             "detections": [
                 {**asdict(one), "could_fire": not one.obstacles}
-                for one in reaches(load_detections(), reader, _context(session), present)
+                for one in reaches(session.rules.detections, reader, _context(session), present)
             ],
             "questions": answers(signs),
         }

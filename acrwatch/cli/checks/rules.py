@@ -19,12 +19,16 @@ CASES_SECONDS: Final = 30.0
 """All shipped cases take some 9 s of one core; a busy machine gets three times that, and no more."""
 
 
-def detections(*, cases: bool) -> Iterator[Result]:
-    """Lint what is in use and, if asked to, run its own cases for up to CASES_SECONDS. Raises ConfigError."""
-    from detections.case import case_mistakes
-    from scheduler import load_detections
+def detections(session: Session, *, cases: bool) -> Iterator[Result]:
+    """Check what is in use and, if asked to, run its own cases for up to CASES_SECONDS; name the files that are broken.
 
-    found = load_detections()
+    Raises ConfigError.
+    """
+    from detections.case import case_mistakes
+
+    found = session.rules.detections
+    for broken in session.rules.mistakes:
+        yield Result("rules", FAIL, f"not in use: {broken}", f"`acrwatch rules lint {broken.file}` once it is mended")
     mistakes = [f"{slug}: {mistake}" for slug, one in found.items() for mistake in case_mistakes(one)]
     for mistake in mistakes:
         yield Result("detections", FAIL, mistake, "See `acrwatch rules lint`")
@@ -53,14 +57,14 @@ def tried(found: "Mapping[str, Detection]", *, until: float) -> Iterator[Result]
 
 def progress(session: Session) -> Iterator[Result]:
     """Tell which detections stand behind what is stored. Raises AcrWatchError."""
-    from scheduler import load_detections
     from storage.lake import Lake
     from storage.query import Reader
     from storage.state import runs
 
     with session.database() as database, database.connect() as connection:
-        cursors = runs.load(connection)
-    missing = sorted(load_detections().keys() - cursors.keys())
+        stored = runs.load(connection)
+    cursors = {slug: cursor for slug, cursor in stored.items() if slug in session.rules.detections}
+    missing = sorted(session.rules.detections.keys() - cursors.keys())
     if missing:
         yield Result(
             "judged", WARN, f"never ran: {', '.join(missing)}", "`acrwatch run` runs them, or `acrwatch detect`"
