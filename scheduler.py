@@ -30,12 +30,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from acrwatch.core.clock import Clock
 from acrwatch.core.config import Config
 from acrwatch.core.errors import AcrWatchError, ConfigError, ConflictError
+from acrwatch.core.registry import EVERY
 from acrwatch.delivery.sinks import Sink
 from acrwatch.delivery.sinks.discover import open_sinks
 from acrwatch.delivery.worker import Summary, deliver_due
 from detections.alerting import Publishing
 from detections.blindness import Watch, Watched
-from detections.context import Context, RegistryContext
+from detections.context import Context, with_shipped
 from detections.detection import Detection
 from detections.engine import Engine
 from detections.library import read_library
@@ -116,9 +117,9 @@ class Parts:
 
     def normaliser(self) -> Normaliser:
         """Return a normaliser that knows the configured admin names and the retention."""
-        admins = {name: registry.admin_usernames for name, registry in self.config.registries.items()}
+        registries = {EVERY: self.config.every_registry, **self.config.registries}
         return Normaliser(
-            admin_usernames={name: names for name, names in admins.items() if names},
+            admin_usernames={name: one.lists.get("admin_usernames", ()) for name, one in registries.items()},
             retention=self.config.store.retention,
         )
 
@@ -162,20 +163,20 @@ class Parts:
 
     def engine(self, on_alerts: Callable[[], object] = lambda: None) -> Engine:
         """Return the engine over the detections in use; `on_alerts` is called whenever a run changed alerts."""
-        registries = {
-            name: RegistryContext(registry.allowed_ranges, registry.admin_usernames)
-            for name, registry in self.config.registries.items()
-        }
         return Engine(
             self.lake(),
             self.database,
             self.rulebook,
-            Context(registries),
+            self.context(),
             self.clock,
             lateness=self.config.detections.lateness,
             publishing=self._publishing(),
             on_alerts=on_alerts,
         )
+
+    def context(self) -> Context:
+        """Return what rules know of the registries."""
+        return with_shipped({EVERY: self.config.every_registry, **self.config.registries})
 
     def watch(self) -> Watch:
         """Return a watch for what blinds us: one per thread, kept, for it remembers what it has read."""

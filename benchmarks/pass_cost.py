@@ -26,10 +26,11 @@ from sqlalchemy import distinct, func, select
 
 from acrwatch.core.clock import SystemClock
 from acrwatch.core.model import Message
+from acrwatch.core.registry import RegistryContext
 from acrwatch.simulate import Scenario, encode_messages, simulate
 from benchmarks.machine import described
 from detections.behavioural import discover
-from detections.context import Context, RegistryContext
+from detections.context import Context
 from detections.engine import Engine
 from detections.rule import load_rules
 from ingest.normalise import Normaliser
@@ -98,7 +99,7 @@ def simulated_day(records: int, crowd: int) -> tuple[pa.Table, Context]:
     messages = [Message(STREAM, n, body, "0", str(n), DAY + timedelta(days=1)) for n, body in enumerate(bodies)]
     events = Normaliser().batch(messages, now=DAY + timedelta(days=1)).events
     ranges = {
-        name: RegistryContext(tuple(ipaddress.ip_network(one) for one in found))
+        name: RegistryContext({"allowed_ranges": tuple(map(ipaddress.ip_network, found))})
         for name, found in scenario.allowed_ranges().items()
     }
     return _crowded(events, crowd), Context(ranges)

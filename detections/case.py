@@ -166,8 +166,7 @@ def event_row(event: CaseEvent, sequence: int, context: Context) -> dict[str, An
     registry, identity, address = texts["registry"].casefold(), texts.get("identity"), texts.get("caller_ip")
     parsed = NO_ADDRESS if address is None else parse_address(address)
     operation = operation_of(texts["operation"])
-    settings = context.registries.get(registry)
-    admins = {name.casefold() for name in settings.admin_usernames} if settings else set()
+    admins = {name.casefold() for name in context.of(registry).lists.get("admin_usernames", ())}
     return {
         "event_id": blake2b(str(sequence).encode(), digest_size=16).digest(),
         "event_date": time.date(),

@@ -6,28 +6,29 @@ A case is a name, events, and what must stand after them:
     alerts: 1                        # standing alerts
     reason: ci pulled from           # text the first alert's sentence holds
     unjudged: 0                      # events that could not be judged
-    context: {contoso: {allowed_ranges: [198.51.100.0/24], admin_usernames: [breakglass]}}
+    context: {contoso: {allowed_ranges: [198.51.100.0/24], flags: [admin_disabled]}}
     closed: {at: 61d, verdict: benign_positive}   # all alerts that stand then are closed so; later events follow
     events:
       - {at: 30m, operation: Pull, identity: ci, caller_ip: 203.0.113.9, repeat: 20, every: 20s, tag: 'v{n}'}
 
 `at` counts from the case's beginning. `repeat` makes that many events, `every` apart, with `{n}` in texts counting
-from 1; so a history of 60 days is `repeat: 60, every: 1d`.
+from 1; so a history of 60 days is `repeat: 60, every: 1d`. `context` has the settings of `[registries.NAME]`, `*` for
+every registry; the shipped lists hold as they do in service.
 """
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from acrwatch.core.registry import SETTINGS, RegistryContext, from_settings
 from acrwatch.core.setting import duration
-from detections.context import Context, RegistryContext
+from detections.context import Context, with_shipped
 
 _TEXTS: Final = ("operation", "identity", "caller_ip", "registry", "repository", "tag", "digest", "user_agent")
 _EVENT_KEYS: Final = frozenset({*_TEXTS, "at", "status", "repeat", "every"})
 _CASE_KEYS: Final = frozenset({"name", "alerts", "reason", "unjudged", "context", "closed", "events"})
-_CONTEXT_KEYS: Final = frozenset({"allowed_ranges", "admin_usernames"})
+_CONTEXT: Final = {setting.name: setting for setting in SETTINGS}
 
 
 class CaseMistakeError(ValueError):
@@ -87,15 +88,14 @@ def _read(name: str, given: Mapping[str, Any]) -> Case:
         alerts=_whole("alerts", given["alerts"]),
         reason=" ".join(str(given.get("reason", "")).split()),
         unjudged=_whole("unjudged", given.get("unjudged", 0)),
-        context=Context({registry: _registry(entry) for registry, entry in given.get("context", {}).items()}),
+        context=with_shipped({registry: _registry(entry) for registry, entry in given.get("context", {}).items()}),
         closing=_closing(given["closed"]) if "closed" in given else None,
     )
 
 
 def _registry(entry: Mapping[str, Any]) -> RegistryContext:
-    _known(entry, _CONTEXT_KEYS)
-    ranges = tuple(ipaddress.ip_network(text) for text in entry.get("allowed_ranges", ()))
-    return RegistryContext(ranges, tuple(entry.get("admin_usernames", ())))
+    _known(entry, frozenset(_CONTEXT))
+    return from_settings({name: _CONTEXT[name].parse(value) for name, value in entry.items()})
 
 
 def _closing(entry: Mapping[str, Any]) -> Closing:

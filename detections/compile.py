@@ -6,6 +6,7 @@ What has no right translation is refused with the construct's name; nothing is i
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sigma.conditions import (
@@ -33,14 +34,23 @@ from sigma.types import (
     SpecialChars,
 )
 
-from detections.context import PLACEHOLDERS, key_ranges
+from detections.context import key_ranges
 from detections.fields import NUMBER_FIELDS, TEXT_FIELDS, TIME_FIELDS, TRUTH_FIELDS, field_named, nearest_field
+from detections.placeholders import needed_by, placeholder
 from storage.schema import BY_NAME
 
 _OPERATORS: Final = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">=", "NEQ": "<>"}
 
 # What a keyword without a field is looked for in: what the log says in words, and nothing acrwatch derived from it.
 _SEARCHED: Final = sorted(name for name in TEXT_FIELDS if name in BY_NAME and BY_NAME[name].wire)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A rule's condition: its predicate, and the lists and flags of the context without which it is never true."""
+
+    sql: str
+    needs: frozenset[str] = frozenset()
 
 
 class UnsupportedError(ValueError):
@@ -63,6 +73,19 @@ def predicate(node: Any) -> str:
         case ConditionIdentifier():
             raise UnsupportedError(f"unresolved identifier {node.identifier!r}")
     raise UnsupportedError(type(node).__name__)
+
+
+def needed(node: Any) -> frozenset[str]:
+    """Return the lists and flags of the context without which a parsed Sigma condition can never be true."""
+    match node:
+        case ConditionAND():
+            return frozenset().union(*map(needed, node.args))
+        case ConditionOR():
+            return frozenset.intersection(*map(needed, node.args))
+        case ConditionFieldEqualsValueExpression() if name := _only_placeholder(node.value):
+            # Where nobody says who the admin user is, it is called as its registry.
+            return frozenset({needed_by(column(node.field), name)} - {"admin_usernames"})
+    return frozenset()
 
 
 def column(name: str) -> str:
@@ -137,15 +160,19 @@ def _like(subject: str, value: SigmaString, fold: Callable[[str], str]) -> str:
 
 
 def _placeholder(field: str, value: SigmaString) -> str:
-    if len(value.s) != 1 or not isinstance(value.s[0], Placeholder):
+    if (name := _only_placeholder(value)) is None:
         raise UnsupportedError(f"a placeholder within other text on field {field!r}")
-    name = value.s[0].name
-    if name not in PLACEHOLDERS:
-        raise UnsupportedError(f"unknown placeholder %{name}%: known are {', '.join(sorted(PLACEHOLDERS))}")
     try:
-        return f"({PLACEHOLDERS[name](f'e.{field}')})"
+        return f"({placeholder(field, _words(field), name)})"
     except ValueError as error:
         raise UnsupportedError(str(error)) from error
+
+
+def _only_placeholder(value: Any) -> str | None:
+    """Return the name of the placeholder that a value is, and nothing beside it."""
+    if isinstance(value, SigmaString) and len(value.s) == 1 and isinstance(value.s[0], Placeholder):
+        return value.s[0].name
+    return None
 
 
 def _cidr(field: str, value: SigmaCIDRExpression) -> str:

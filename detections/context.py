@@ -1,44 +1,55 @@
-"""What rules need to know that no event says: per registry, its allowed ranges and its admin user names.
+"""What rules need to know that no event says: per registry named lists of ranges, named lists of values, and flags.
 
-Rules name it by placeholder (`'%allowed_ranges%'`); a document of it has a version, and every alert keeps the version
+Rules name them by placeholder (`'%allowed_ranges%'`); a document of it has a version, and every alert keeps the version
 it was judged by.
 """
 
 import hashlib
 import ipaddress
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
 
+from acrwatch.core.registry import EVERY, RegistryContext
 from acrwatch.core.setting import IpNetwork
+from detections.shipped_context import shipped
 
 _MAPPED: Final = 0xFFFF << 32
 _MAPPED_NETWORK: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryContext:
-    """One registry: ranges pulls may come from (none: pulls are not judged), names of its admin user."""
-
-    allowed_ranges: Collection[IpNetwork] = ()
-    admin_usernames: Collection[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Context:
-    """All registries, by name in any case."""
+    """All registries, by name in any case; what `*` has holds for each of them, beside its own."""
 
     registries: Mapping[str, RegistryContext] = field(default_factory=dict)
+
+    def of(self, registry: str) -> RegistryContext:
+        """Return what a registry has: its own lists with the values that hold for every registry."""
+        own, every = self.registries.get(registry.casefold()), self.registries.get(EVERY)
+        both = [one for one in (own, every) if one is not None]
+        return RegistryContext(
+            _joined([one.ranges for one in both]),
+            _joined([one.lists for one in both]),
+            tuple(sorted({flag for one in both for flag in one.flags})),
+        )
+
+    def has(self, name: str) -> bool:
+        """Whether any registry has a list that is not empty, or a flag, of that name."""
+        found = self.registries.values()
+        return any(one.ranges.get(name) or one.lists.get(name) or name in one.flags for one in found)
 
     def document(self) -> dict[str, Any]:
         """Return the context as JSON values, in a fixed order."""
         return {
             name.casefold(): {
-                "allowed_ranges": sorted(map(str, registry.allowed_ranges)),
-                "admin_usernames": sorted(user.casefold() for user in registry.admin_usernames),
+                "ranges": {key: sorted(map(str, found)) for key, found in sorted(registry.ranges.items())},
+                "lists": {key: sorted(map(str.casefold, found)) for key, found in sorted(registry.lists.items())},
+                "flags": sorted(registry.flags),
             }
             for name, registry in sorted(self.registries.items())
         }
@@ -48,14 +59,42 @@ class Context:
         return hashlib.sha256(json.dumps(self.document(), sort_keys=True).encode()).hexdigest()
 
     def tables(self) -> dict[str, pa.Table]:
-        """Return the relations that placeholders are compiled against."""
+        """Return the relations that placeholders are compiled against.
+
+        Values without wildcards and patterns of LIKE (escaped by a backslash) lie in two, so that a long list of values
+        is looked up by hash. The registry `*` stands for all.
+        """
         named = [(name.casefold(), registry) for name, registry in self.registries.items()]
-        ranges = [(name, *bounds) for name, r in named for bounds in key_ranges(r.allowed_ranges)]
-        admins = [(name, user) for name, r in named for user in r.admin_usernames]
+        listed = [(name, key, value) for name, r in named for key, found in r.lists.items() for value in found]
         return {
-            "context_ranges": _table(ranges, registry=pa.string(), low=pa.binary(), high=pa.binary()),
-            "context_admins": _table(admins, registry=pa.string(), name=pa.string()),
+            "context_ranges": _table(
+                [(name, key, *b) for name, r in named for key, found in r.ranges.items() for b in key_ranges(found)],
+                registry=pa.string(),
+                list=pa.string(),
+                low=pa.binary(),
+                high=pa.binary(),
+            ),
+            "context_values": _table(
+                [row for row in listed if not _is_pattern(row[2])],
+                registry=pa.string(),
+                list=pa.string(),
+                value=pa.string(),
+            ),
+            "context_patterns": _table(
+                [(*row[:2], _like(row[2])) for row in listed if _is_pattern(row[2])],
+                registry=pa.string(),
+                list=pa.string(),
+                pattern=pa.string(),
+            ),
+            "context_flags": _table(
+                [(name, flag) for name, r in named for flag in r.flags], registry=pa.string(), flag=pa.string()
+            ),
         }
+
+
+def with_shipped(registries: Mapping[str, RegistryContext]) -> Context:
+    """Return the context of these registries (`*` among them for all), over the shipped labels."""
+    return Context({**registries, EVERY: registries.get(EVERY, RegistryContext()).over(shipped())})
 
 
 def key_ranges(networks: Collection[IpNetwork]) -> list[tuple[bytes, bytes]]:
@@ -81,32 +120,23 @@ def ip_key(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bytes:
     return (int(address) + (_MAPPED if address.version == 4 else 0)).to_bytes(16)
 
 
+def _joined(parts: Iterable[Mapping[str, Collection[Any]]]) -> dict[str, tuple[Any, ...]]:
+    found: dict[str, tuple[Any, ...]] = {}
+    for part in parts:
+        for name, values in part.items():
+            found[name] = (*found.get(name, ()), *values)
+    return found
+
+
+def _is_pattern(value: str) -> bool:
+    return "*" in value or "?" in value
+
+
+def _like(value: str) -> str:
+    escaped = re.sub(r"([\\%_])", r"\\\1", value)
+    return escaped.replace("*", "%").replace("?", "_")
+
+
 def _table(rows: list[tuple[Any, ...]], **columns: pa.DataType) -> pa.Table:
     values = zip(*rows, strict=True) if rows else [()] * len(columns)
     return pa.table({name: pa.array(v, kind) for (name, kind), v in zip(columns.items(), values, strict=True)})
-
-
-def _allowed_ranges(field_sql: str) -> str:
-    if field_sql != "e.caller_ip":
-        raise ValueError("%allowed_ranges% goes with caller_ip")
-    return "EXISTS (SELECT 1 FROM context_ranges c WHERE c.registry = e.registry AND e.ip_key BETWEEN c.low AND c.high)"
-
-
-def _registries_with_ranges(field_sql: str) -> str:
-    return f"{field_sql} IN (SELECT registry FROM context_ranges)"
-
-
-def _admin_usernames(field_sql: str) -> str:
-    """The registry's own name, unless other names are configured for it."""
-    return (
-        "EXISTS (SELECT 1 FROM context_admins c "
-        f"WHERE c.registry = e.registry AND lower(c.name) = lower({field_sql})) OR "
-        f"(lower({field_sql}) = e.registry AND e.registry NOT IN (SELECT registry FROM context_admins))"
-    )
-
-
-PLACEHOLDERS: Final[Mapping[str, Callable[[str], str]]] = {
-    "allowed_ranges": _allowed_ranges,
-    "registries_with_ranges": _registries_with_ranges,
-    "admin_usernames": _admin_usernames,
-}

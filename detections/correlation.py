@@ -15,7 +15,7 @@ from sigma.correlations import (
 )
 from sigma.rule import SigmaRule
 
-from detections.compile import UnsupportedError, column
+from detections.compile import Condition, UnsupportedError, column
 from detections.detection import Metadata
 from detections.fields import TEXT_FIELDS
 from detections.mistake import RuleMistakeError
@@ -31,7 +31,7 @@ _KINDS: Final = {
 # What an event that arrives late can make true, and never false again. The other operators would take alerts back.
 _MORE_THAN: Final = {SigmaCorrelationConditionOperator.GTE: 0, SigmaCorrelationConditionOperator.GT: 1}
 
-Where = Callable[[SigmaRule], str]
+Where = Callable[[SigmaRule], Condition]
 
 
 def group_fields(head: SigmaCorrelationRule) -> tuple[str, ...]:
@@ -63,7 +63,8 @@ def _part(head: SigmaCorrelationRule, reference: SigmaRuleReference, where: Wher
     if not isinstance(rule, SigmaRule):
         raise UnsupportedError(f"a correlation over the correlation {reference.reference!r}")
     keys = tuple(_key(head, name, reference.reference) for name in head.group_by or ())
-    return Part(where(rule), keys, _values(head))
+    condition = where(rule)
+    return Part(condition.sql, keys, _values(head), condition.needs)
 
 
 def _key(head: SigmaCorrelationRule, name: str, reference: str) -> str:
@@ -128,4 +129,5 @@ def _united(parts: Sequence[Part]) -> tuple[Part, ...]:
     first = parts[0]
     if any((part.keys, part.values) != (first.keys, first.values) for part in parts):
         return tuple(parts)
-    return (Part(" OR ".join(f"({part.where})" for part in parts), first.keys, first.values),)
+    any_of = " OR ".join(f"({part.where})" for part in parts)
+    return (Part(any_of, first.keys, first.values, frozenset.intersection(*(part.needs for part in parts))),)

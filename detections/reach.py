@@ -50,9 +50,9 @@ def _reach(slug: str, detection: Detection, reader: Reader, context: Context, pr
     if where is None:
         return Reach(slug, None, tuple(obstacles))
     matching = reader.query(f"SELECT count(*) AS n FROM live e WHERE e.recent AND {where}").to_pylist()[0]["n"]
-    if "context_ranges" in where and not any(one.allowed_ranges for one in context.registries.values()):
-        obstacles.append("no registry has allowed_ranges configured")
-    if "context_admins" in where and not matching:
+    needs: frozenset[str] = getattr(detection, "needs", frozenset())
+    obstacles += [f"no registry has {name} configured" for name in sorted(needs) if not context.has(name)]
+    if "'admin_usernames'" in where and not matching:
         obstacles.append("no event's identity is taken for an admin user (see admin_usernames)")
     wanted = set(re.findall(r"lower\(e\.operation\) = lower\('([a-z]+)'\)", where))
     if wanted and not matching and not _any_operation(reader, wanted):

@@ -22,7 +22,7 @@ from sigma.filters import SigmaFilter
 from sigma.rule import SigmaDetection, SigmaDetections, SigmaRule
 
 from acrwatch.core.errors import ConfigError, StoreError
-from detections.compile import UnsupportedError, predicate
+from detections.compile import Condition, UnsupportedError, needed, predicate
 from detections.context import Context
 from detections.correlation import correlation, group_fields
 from detections.detection import Detection
@@ -201,12 +201,14 @@ class _Library:
             about = metadata(head, file.path.stem, self._version(file, used), group_fields(head))
             return correlation(head, about, _where)
         optional = {name: str(head.custom_attributes[name]) for name in CONDITIONS if name in head.custom_attributes}
-        compiled = {name: _condition(head, text) for name, text in optional.items()}
+        compiled = {name: predicate(_parsed(head, text)) for name, text in optional.items()}
+        where = _where(head)
         return EventRule(
             metadata(head, file.path.stem, self._version(file, [head]), None),
-            where=_where(head),
+            where=where.sql,
             unjudged=compiled.get("x_unjudged"),
             nearby_where=compiled.get("x_nearby"),
+            needs=where.needs,
         )
 
     def _narrow(self, rule: SigmaRule | SigmaCorrelationRule) -> None:
@@ -239,20 +241,22 @@ class _Library:
         return hashlib.sha256("\0".join([file.text, *sorted(others)]).encode()).hexdigest()
 
 
-def _where(rule: SigmaRule) -> str:
-    """Return a rule's conditions as one predicate: any of them is enough, within its log source."""
+def _where(rule: SigmaRule) -> Condition:
+    """Return a rule's conditions as one: any of them is enough, within its log source."""
     source = rule.logsource
     service = (source.service or "").casefold()
     if source.product != "azure" or source.category or service not in _SERVICES:
         raise RuleMistakeError(
             "logsource must be product azure, service containerregistry (or one of its two tables)", "logsource"
         )
-    meets = " OR ".join(_condition(rule, condition) for condition in rule.detection.condition)
-    return f"(({meets}) AND {_SERVICES[service]})" if _SERVICES[service] else f"({meets})"
+    conditions = [_parsed(rule, condition) for condition in rule.detection.condition]
+    meets = " OR ".join(map(predicate, conditions))
+    sql = f"(({meets}) AND {_SERVICES[service]})" if _SERVICES[service] else f"({meets})"
+    return Condition(sql, frozenset.intersection(*map(needed, conditions)))
 
 
-def _condition(rule: SigmaRule, condition: str) -> str:
-    return predicate(SigmaCondition(condition, rule.detection).parsed)
+def _parsed(rule: SigmaRule, condition: str) -> Any:
+    return SigmaCondition(condition, rule.detection).parsed
 
 
 def _item_mistake(definition: Any) -> Exception | None:

@@ -31,11 +31,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of the rules that are correlated: its condition, the field behind each group field, the fields counted."""
+    """One of the rules that are correlated: its condition, the field behind each group field, the fields counted, and
+    what the context must have before an event can meet the condition."""
 
     where: str
     keys: tuple[str, ...]
     values: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
 
     @property
     def counted(self) -> str:
@@ -79,6 +81,11 @@ class CorrelationRule:
     def where(self) -> str:
         """The condition of an event that any of the rules counts."""
         return "(" + " OR ".join(part.where for part in self.parts) + ")"
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The lists and flags of the context without which no event is counted."""
+        return frozenset.intersection(*(part.needs for part in self.parts))
 
     def observe(self, events: NewEvents, /) -> Judgement:
         """See Detection.observe."""

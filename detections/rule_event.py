@@ -21,7 +21,8 @@ class EventRule:
     """Each event that meets `where` is a match.
 
     `unjudged` selects events the rule ought to judge and cannot. `nearby_where` selects events that are no matches but
-    belong to the picture (the failures around a success); they are counted within `group_for` of an alert.
+    belong to the picture (the failures around a success); they are counted within `group_for` of an alert. `needs` is
+    what the context must have, lists and flags by name, before any event can match.
     """
 
     has_profile: ClassVar[bool] = False
@@ -30,6 +31,7 @@ class EventRule:
     where: str
     unjudged: str | None = None
     nearby_where: str | None = None
+    needs: frozenset[str] = frozenset()
 
     def observe(self, events: NewEvents, /) -> Judgement:
         """See Detection.observe."""

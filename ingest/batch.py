@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from acrwatch.core.address import Address, parse_address
 from acrwatch.core.identity import identity_kind
 from acrwatch.core.model import Message
+from acrwatch.core.registry import EVERY
 from ingest.memo import Memo
 from ingest.rows import PLACE, RAW_NAMES
 from ingest.values import Resource, microseconds, operation_of, parse_resource, parse_status
@@ -72,7 +73,8 @@ class Derivations:
 
     def _kind(self, registry_and_identity: str) -> str:
         registry, _, identity = registry_and_identity.partition(_SEPARATOR)
-        return identity_kind(registry, identity or None, self._admins.get(registry, frozenset()))
+        admins = self._admins.get(registry, frozenset()) | self._admins.get(EVERY, frozenset())
+        return identity_kind(registry, identity or None, admins)
 
 
 _SEPARATOR: Final = "\0"  # cannot occur: records that hold it are rejected

@@ -11,7 +11,7 @@ import click
 
 from acrwatch.cli.config import shown
 from acrwatch.cli.root import root
-from acrwatch.core import config
+from acrwatch.core import config, registry
 from acrwatch.core.layers import environment_name
 from acrwatch.core.setting import REQUIRED, Setting
 
@@ -56,7 +56,7 @@ def settings() -> str:
         _SETTINGS_INTRO,
         _table("[store]", ("store",), config.STORE),
         _table("[detections]", ("detections",), config.DETECTIONS),
-        _table("[registries.NAME]", ("registries", "NAME"), config.REGISTRY),
+        _table("[registries.NAME]", ("registries", "NAME"), registry.SETTINGS),
     ]
     parts += _typed("sources", (config.TYPE,), {name: kind.settings for name, kind in source_types().items()})
     sinks = {name: kind.settings for name, kind in sink_types().items()}
@@ -95,7 +95,7 @@ def _default(setting: Setting[Any]) -> str:
     if setting.default is REQUIRED:
         return "required"
     value = shown(setting.default)
-    return "none" if value in (None, []) else f"`{', '.join(value) if isinstance(value, list) else value}`"
+    return "none" if value in (None, [], {}) else f"`{', '.join(value) if isinstance(value, list) else value}`"
 
 
 def main(folder: Path) -> None:

@@ -14,19 +14,17 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from acrwatch.core.layers import Tree, overlay, read_file
+from acrwatch.core.registry import EVERY, SETTINGS, RegistryContext, from_settings
 from acrwatch.core.section import Entry, SectionReader
 from acrwatch.core.setting import (
     REQUIRED,
     DatabaseUrl,
-    IpNetwork,
     Setting,
     at_least_a_day,
     database_url,
     duration,
-    networks,
     paths,
     text,
-    texts,
 )
 
 DEFAULT_FILE: Final = "acrwatch.toml"
@@ -70,10 +68,6 @@ DETECTIONS: Final = (
     ),
     Setting("rules", paths, (), "Folders (or files) of rules of your own, used beside those that come with acrwatch."),
 )
-REGISTRY: Final = (
-    Setting("allowed_ranges", networks, (), "Addresses that pulls may come from. Without any, pulls are not judged."),
-    Setting("admin_usernames", texts, (), "Names of the admin user. Without any, the registry's own name."),
-)
 TYPE: Final = Setting("type", text, REQUIRED, "Which kind it is; decides the other keys.")
 NAME: Final = Setting("name", text, REQUIRED, "A unique name of letters, digits, dots, hyphens and underscores.")
 
@@ -101,15 +95,6 @@ class DetectionsConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryConfig:
-    """What rules know about one registry. Empty means: not judged by ranges; admin user is named as the registry."""
-
-    name: str
-    allowed_ranges: tuple[IpNetwork, ...]
-    admin_usernames: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class SourceConfig:
     """One `[[sources]]` item: parsed values by setting name, and where it stands (for messages)."""
 
@@ -130,11 +115,15 @@ class DestinationConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that was configured. `entries` lists each value with its origin, in the order of the tables."""
+    """Everything that was configured. `entries` lists each value with its origin, in the order of the tables.
+
+    `registries` are those named; what holds for every registry (`[registries."*"]`) is `every_registry`.
+    """
 
     store: StoreConfig
     detections: DetectionsConfig
-    registries: Mapping[str, RegistryConfig]
+    registries: Mapping[str, RegistryContext]
+    every_registry: RegistryContext
     sources: tuple[SourceConfig, ...]
     destinations: tuple[DestinationConfig, ...]
     path: Path | None = None
@@ -176,7 +165,8 @@ def load(
     return Config(
         store=StoreConfig(**_located(store, base)),
         detections=DetectionsConfig(**detections),
-        registries=MappingProxyType({name: RegistryConfig(name, **values) for name, values in registries.items()}),
+        registries=MappingProxyType({name: one for name, one in registries.items() if name != EVERY}),
+        every_registry=registries.get(EVERY, RegistryContext()),
         sources=tuple(sources),
         destinations=destinations,
         path=path,
@@ -184,11 +174,11 @@ def load(
     )
 
 
-def _registries(reader: SectionReader) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _registries(reader: SectionReader) -> dict[str, RegistryContext]:
+    found: dict[str, RegistryContext] = {}
     for keys in reader.tables(("registries",)):
         name = keys[-1].casefold()
-        if not re.fullmatch("[a-z0-9]+", name):
+        if not re.fullmatch(r"[a-z0-9]+|\*", name):
             hint = name.partition(".")[0]
             reader.mistake(
                 keys, f"is no registry name; write the name alone (perhaps `[registries.{hint}]`), not its login server"
@@ -196,7 +186,7 @@ def _registries(reader: SectionReader) -> dict[str, dict[str, Any]]:
         elif name in found:
             reader.mistake(keys, f"registry {name} is configured twice; upper and lower case are the same")
         else:
-            found[name] = reader.values(keys, REGISTRY)
+            found[name] = from_settings(reader.values(keys, SETTINGS))
     return found
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from acrwatch.core import config
+from acrwatch.core import config, registry
+from acrwatch.core.setting import Setting
 
 Call = Callable[..., Any]
 
@@ -27,7 +28,8 @@ def test_init_writes_a_configuration_that_loads(call: Call, tmp_path: Path) -> N
 def test_init_mentions_every_setting_of_the_core(call: Call, tmp_path: Path) -> None:
     call("init")
     text = (tmp_path / "acrwatch.toml").read_text()
-    names = [setting.name for setting in (*config.STORE, *config.DETECTIONS, *config.REGISTRY)]
+    tables: list[tuple[Setting[Any], ...]] = [config.STORE, config.DETECTIONS, registry.SETTINGS]
+    names = [setting.name for table in tables for setting in table]
     assert [name for name in names if f"{name} = " not in text] == []
 
 

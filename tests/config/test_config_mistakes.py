@@ -35,6 +35,11 @@ HOOK = '[[destinations]]\nname = "siem"\ntype = "webhook"\nurl = "https://siem.e
         ("[registries.contoso]\n[registries.CONTOSO]", "registries.CONTOSO", "is configured twice"),
         ("registries.contoso = 1", "registries.contoso", "is a single value"),
         ('[registries.contoso]\nallowed_ranges = ["300.0.0.0/8"]', "allowed_ranges", "300.0.0.0/8"),
+        ('[registries.contoso.lists]\nallowed_ranges = ["a"]', "contoso.lists", "a setting by itself"),
+        ('[registries.contoso.ranges]\noffices = ["a"]', "contoso.ranges", "expected a range such as"),
+        ('[registries.contoso.lists]\n"crown jewels" = ["a"]', "contoso.lists", "'crown jewels' is no name"),
+        ('[registries.contoso]\nlists = ["a"]', "contoso.lists", "expected a table of lists by name"),
+        ('[registries.contoso]\nflags = ["!not-so"]', "contoso.flags", "'not-so' is no name"),
     ],
 )
 def test_a_mistake_in_the_file_names_its_place(load_config: Load, toml: str, place: str, problem: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from acrwatch.core.config import Config
+from acrwatch.core.registry import RegistryContext
 from acrwatch.core.setting import Secret
 from storage.lake.clustering import CLOSED_AFTER
 
@@ -66,8 +67,8 @@ def test_each_section_of_a_file_is_read(load_config: Load) -> None:
         """
     )
     contoso = config.registries["contoso"]
-    assert contoso.allowed_ranges == (ip_network("203.0.113.0/24"), ip_network("2001:db8::/32"))
-    assert contoso.admin_usernames == ("root",)
+    assert contoso.ranges["allowed_ranges"] == (ip_network("203.0.113.0/24"), ip_network("2001:db8::/32"))
+    assert contoso.lists["admin_usernames"] == ("root",)
     assert [source.type for source in config.sources] == ["eventhub", "files"]
     assert config.sources[0].values["eventhub"] == "acr-audit"
     assert config.sources[0].values["commit_interval"] == timedelta(seconds=5)
@@ -116,8 +117,11 @@ def test_registry_names_of_file_and_environment_meet_in_any_case(load_config: Lo
         ACRWATCH__REGISTRIES__CONTOSO__ALLOWED_RANGES="192.0.2.0/24, 198.51.100.7",
     )
     assert list(config.registries) == ["contoso"]
-    assert config.registries["contoso"].admin_usernames == ("root",)
-    assert config.registries["contoso"].allowed_ranges == (ip_network("192.0.2.0/24"), ip_network("198.51.100.7/32"))
+    assert config.registries["contoso"].lists["admin_usernames"] == ("root",)
+    assert config.registries["contoso"].ranges["allowed_ranges"] == (
+        ip_network("192.0.2.0/24"),
+        ip_network("198.51.100.7/32"),
+    )
 
 
 def test_a_secret_is_read_from_the_file_that_the_environment_names(load_config: Load, tmp_path: Path) -> None:
@@ -151,3 +155,34 @@ def test_relative_paths_are_relative_to_the_file(
 def test_other_urls_stay_as_written(load_config: Load, url: str) -> None:
     config = load_config(f'[store]\npath = "abfss://lake@x.dfs.core.windows.net/acr"\ndatabase = "{url}"')
     assert (config.store.path, config.store.database) == ("abfss://lake@x.dfs.core.windows.net/acr", url)
+
+
+def test_lists_and_flags_of_ones_own_are_read_beside_the_known_ones(load_config: Load) -> None:
+    config = load_config(
+        """
+        [registries.contoso]
+        push_identities = ["ci"]
+        flags = ["admin_disabled", "!ours"]
+        [registries.contoso.lists]
+        crown_jewels = ["payments/*"]
+        [registries.contoso.ranges]
+        offices = ["192.0.2.0/24"]
+        """,
+        ACRWATCH__REGISTRIES__CONTOSO__LISTS__FRIENDS="a, b",
+    )
+    contoso = config.registries["contoso"]
+    assert contoso.lists == {"push_identities": ("ci",), "crown_jewels": ("payments/*",), "friends": ("a", "b")}
+    assert contoso.ranges == {"offices": (ip_network("192.0.2.0/24"),)}
+    assert contoso.flags == ("admin_disabled", "!ours")
+
+
+def test_what_holds_for_every_registry_is_none_of_the_registries(load_config: Load) -> None:
+    config = load_config('[registries."*"]\nodd_user_agents = []\n[registries.contoso]\n')
+    assert list(config.registries) == ["contoso"]
+    assert config.every_registry.lists == {"odd_user_agents": ()}
+
+
+def test_a_stronger_context_replaces_lists_and_takes_flags_away() -> None:
+    weak = RegistryContext(lists={"a": ("1",), "b": ("2",)}, flags=("x", "y"))
+    both = RegistryContext(lists={"a": ()}, flags=("!x", "z")).over(weak)
+    assert both == RegistryContext({}, {"a": (), "b": ("2",)}, ("y", "z"))

@@ -15,9 +15,10 @@ from sqlalchemy import select
 
 from acrwatch.core.address import parse_address
 from acrwatch.core.identity import identity_kind
+from acrwatch.core.registry import RegistryContext
 from detections.alerting import Publishing
 from detections.behavioural import discover
-from detections.context import Context, RegistryContext
+from detections.context import Context
 from detections.detection import Detection
 from detections.engine import Engine, Passed
 from detections.rule import load_rules, parse_rule
@@ -29,7 +30,7 @@ from storage.state.database import Database
 from storage.state.tables import deliveries
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-CONTEXT = Context({"contoso": RegistryContext((ipaddress.ip_network("198.51.100.0/24"),))})
+CONTEXT = Context({"contoso": RegistryContext({"allowed_ranges": (ipaddress.ip_network("198.51.100.0/24"),)})})
 
 
 @dataclass(frozen=True)

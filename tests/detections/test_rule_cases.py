@@ -68,7 +68,7 @@ def test_results_name_detection_and_case() -> None:
         ({"events": [{"operation": "Login", "user": "x"}]}, "case 'fires': unknown keys: user"),
         ({"events": [{"identity": "x"}]}, "case 'fires': an event has no operation"),
         ({"events": []}, "case 'fires': there are no events"),
-        ({"context": {"contoso": {"ranges": []}}}, "case 'fires': unknown keys: ranges"),
+        ({"context": {"contoso": {"allowed": []}}}, "case 'fires': unknown keys: allowed"),
         ({"context": {"contoso": {"allowed_ranges": ["10.0.0.0/99"]}}}, "10.0.0.0/99"),
         ({"events": [{"operation": "Login", "at": "soon"}]}, "case 'fires': expected a time span"),
         ({"alerts": "one"}, "alerts is 'one', expected a whole number"),

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from acrwatch.core.model import Message
+from acrwatch.core.registry import RegistryContext
 from acrwatch.simulate import encode_messages, history, in_arrival_order, live_attacks, simulate
-from detections.context import Context, RegistryContext
+from detections.context import Context
 from ingest.normalise import Normaliser
 
 Make = Callable[..., Any]
@@ -182,7 +183,7 @@ def simulated() -> tuple[pa.Table, Context]:
     events = events.set_column(at, "enqueued_time", events.column("event_time"))
     ranges = scenario.allowed_ranges()
     return events, Context(
-        {name: RegistryContext(tuple(ipaddress.ip_network(r) for r in these)) for name, these in ranges.items()}
+        {name: RegistryContext({"allowed_ranges": tuple(map(ipaddress.ip_network, r))}) for name, r in ranges.items()}
     )
 
 

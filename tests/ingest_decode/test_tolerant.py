@@ -224,6 +224,10 @@ def test_admin_names_are_known_per_registry_in_any_case(
     assert kinds == ["admin", "admin", "token"]
 
 
+def test_admin_names_of_every_registry_count_in_each(pull: Callable[..., Record], event: Callable[..., Record]) -> None:
+    assert event(pull(identity="root"), admin_usernames={"*": ["Root"]})["identity_kind"] == "admin"
+
+
 @pytest.mark.parametrize("identity", ["", None, "<nil>"])
 def test_no_identity_is_anonymous(
     identity: str | None, pull: Callable[..., Record], event: Callable[..., Record]

@@ -16,7 +16,6 @@ from acrwatch.core.errors import NotFoundError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from detections.context import Context
     from storage.query import Reader
 
 _QUERIES: Final = {
@@ -71,6 +70,8 @@ def report(session: Session, since: timedelta) -> dict[str, Any]:
     from storage.query import Reader
 
     begin = session.clock.now() - since
+    with session.parts() as parts:
+        context = parts.context()
     if not Path(session.config.store.path).exists():
         raise NotFoundError(f"there is no lake at {session.config.store.path}", remedy="Bring events in first")
     snapshot = Lake.open(session.config.store.path).snapshot()
@@ -92,17 +93,10 @@ def report(session: Session, since: timedelta) -> dict[str, Any]:
             "not_stored": _not_stored(session, begin),
             "detections": [
                 {**asdict(one), "could_fire": not one.obstacles}
-                for one in reaches(session.rules.detections, reader, _context(session), present)
+                for one in reaches(session.rules.detections, reader, context, present)
             ],
             "questions": answers(signs),
         }
-
-
-def _context(session: Session) -> "Context":
-    from detections.context import Context, RegistryContext
-
-    registries = session.config.registries
-    return Context({n: RegistryContext(one.allowed_ranges, one.admin_usernames) for n, one in registries.items()})
 
 
 def _absent(present: Mapping[str, int], events: int) -> list[dict[str, Any]]:

@@ -1,0 +1,118 @@
+"""What rules may know of a registry that no event says: named lists of ranges, named lists of values, and flags.
+
+The tables here are the settings of `[registries.NAME]`. Rules name a list or a flag by placeholder (`'%push_ranges%'`).
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from acrwatch.core.setting import IpNetwork, Setting, networks, texts
+
+T = TypeVar("T")
+
+EVERY: Final = "*"
+"""The registry whose lists and flags hold for all registries, beside their own."""
+
+_NAME: Final = re.compile("[a-z][a-z0-9_]*")
+
+RANGES: Final = (
+    Setting("allowed_ranges", networks, None, "Addresses that pulls may come from. Without any, pulls are not judged."),
+    Setting("push_ranges", networks, None, "Addresses that pushes and deletes may come from."),
+    Setting("watched_ips", networks, None, "Addresses of which each event is an alert."),
+)
+LISTS: Final = (
+    Setting("admin_usernames", texts, None, "Names of the admin user. Without any, the registry's own name."),
+    Setting("push_identities", texts, None, "Identities that push: the pipeline's."),
+    Setting("purge_identities", texts, None, "Identities that delete as their work: purge tasks, retention jobs."),
+    Setting("scanner_identities", texts, None, "Identities that pull in order to scan, and do nothing else."),
+    Setting("platform_identities", texts, None, "Identities of Azure's own services. Under `*`, replaces the shipped."),
+    Setting("import_sources", texts, None, "Registries that images may be imported from."),
+    Setting("protected_tags", texts, None, "Tags that nobody overwrites, such as `v*` or `release-*`."),
+    Setting("home_tenants", texts, None, "Entra tenants whose identities belong here."),
+    Setting("known_repositories", texts, None, "Repositories whose look-alikes are suspect."),
+    Setting("known_bad_digests", texts, None, "Digests of images known to be malicious."),
+    Setting(
+        "odd_user_agents", texts, None, "User agents that no registry client has. Under `*`, replaces the shipped."
+    ),
+    Setting("watched_digests", texts, None, "Digests of which each event is an alert."),
+    Setting("watched_identities", texts, None, "Identities of which each event is an alert."),
+)
+FLAGS: Final[Mapping[str, str]] = {
+    "admin_disabled": "the admin user is off",
+    "private_only": "clients come by private endpoints alone",
+    "anonymous_pull_off": "nobody pulls without signing in",
+    "public_access_off": "the public endpoint is closed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryContext:
+    """The lists and flags of one registry, by name. A list that is absent was not said; an empty one was said to be.
+
+    Values are compared without regard to case, `*` and `?` in them are wildcards. A flag `!name` takes away the flag of
+    that name that a weaker origin has set.
+    """
+
+    ranges: Mapping[str, Collection[IpNetwork]] = field(default_factory=dict)
+    lists: Mapping[str, Collection[str]] = field(default_factory=dict)
+    flags: Collection[str] = ()
+
+    def over(self, weaker: "RegistryContext") -> "RegistryContext":
+        """Return both together; where both have a list of one name, this one's."""
+        denied = {flag[1:] for flag in self.flags if flag.startswith("!")}
+        flags = {flag for flag in (*weaker.flags, *self.flags) if not flag.startswith("!")} - denied
+        return RegistryContext({**weaker.ranges, **self.ranges}, {**weaker.lists, **self.lists}, tuple(sorted(flags)))
+
+
+def _flags(value: object) -> tuple[str, ...]:
+    """A list of flags, each perhaps with `!` before it."""
+    found = texts(value)
+    for flag in found:
+        _checked(flag.removeprefix("!"))
+    return found
+
+
+def _named(parse: Callable[[object], T]) -> Callable[[object], dict[str, T]]:
+    """Return a parser of a table whose values `parse` takes."""
+
+    def table(value: object) -> dict[str, T]:
+        if not isinstance(value, Mapping):
+            raise ValueError("expected a table of lists by name")
+        return {_own(str(name)): parse(one) for name, one in value.items()}
+
+    return table
+
+
+def _own(name: str) -> str:
+    """Return the name of somebody's own list. Raises ValueError where it is one that has a setting of its own."""
+    if name in {setting.name for setting in (*RANGES, *LISTS)}:
+        raise ValueError(f"{name} is a setting by itself; write it directly below the registry")
+    return _checked(name)
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name; expected lower-case letters, digits and underscores")
+    return name
+
+
+SETTINGS: Final[tuple[Setting[Any], ...]] = (
+    *RANGES,
+    *LISTS,
+    Setting("ranges", _named(networks), {}, "Further lists of ranges by name, for rules of your own."),
+    Setting("lists", _named(texts), {}, "Further lists of values by name, for rules of your own."),
+    Setting(
+        "flags", _flags, (), f"What is so: {', '.join(FLAGS)}, or names of your own; `!` before one: it is not so."
+    ),
+)
+
+
+def from_settings(values: Mapping[str, Any]) -> RegistryContext:
+    """Return the context that parsed values of SETTINGS say."""
+    ranges = {setting.name: values[setting.name] for setting in RANGES if values.get(setting.name) is not None}
+    lists = {setting.name: values[setting.name] for setting in LISTS if values.get(setting.name) is not None}
+    return RegistryContext(
+        {**values.get("ranges", {}), **ranges}, {**values.get("lists", {}), **lists}, tuple(values.get("flags", ()))
+    )

@@ -1,0 +1,86 @@
+"""Placeholders of rules (`'%push_ranges%'`) as SQL over the tables of a context.
+
+Plain SQL that DuckDB and Spark both read: EXISTS, equality, BETWEEN, LIKE with an escape. `e` is the event.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from acrwatch.core.registry import FLAGS, LISTS, RANGES
+
+ADDRESSES: Final = frozenset({"caller_ip", "caller_ip_address"})
+WITH: Final = "registries_with_"
+_RANGE_NAMES: Final = frozenset(setting.name for setting in RANGES)
+_LIST_NAMES: Final = frozenset(setting.name for setting in LISTS)
+_HERE: Final = "c.registry IN (e.registry, '*')"
+
+
+def placeholder(field: str, words: str, name: str) -> str:
+    """Return the predicate of `field|expand: '%name%'`; `words` is the field's SQL as text.
+
+    On an address it is a list of ranges, on `registry` a flag or `registries_with_` and a list's name, elsewhere a list
+    of values. A name that nobody has configured is an empty list. Raises ValueError where a name whose kind is known
+    stands with another.
+    """
+    if field == "registry":
+        if name.startswith(WITH):
+            return has_list(list_asked_for(name))
+        _refuse(name, _RANGE_NAMES | _LIST_NAMES, f"a list; %{WITH}{name}% tells whether a registry has it")
+        return has_flag(name)
+    _refuse(name, FLAGS.keys(), "a flag: it goes with registry")
+    if field in ADDRESSES:
+        _refuse(name, _LIST_NAMES, "a list of values: it does not go with addresses")
+        return in_ranges(name)
+    _refuse(name, _RANGE_NAMES, "a list of ranges: it goes with caller_ip")
+    return in_admins(words) if name == "admin_usernames" else in_values(words, name)
+
+
+def needed_by(field: str, name: str) -> str:
+    """Return what must be configured, in words, before `field|expand: '%name%'` can be true; see `Context.has`."""
+    if field != "registry":
+        return name
+    return list_asked_for(name) if name.startswith(WITH) else name
+
+
+def list_asked_for(name: str) -> str:
+    """Return which list `%registries_with_…%` asks for; `ranges` alone are the allowed ones."""
+    asked = name.removeprefix(WITH)
+    return "allowed_ranges" if asked == "ranges" else asked
+
+
+def in_ranges(name: str) -> str:
+    """Return the predicate that the caller's address lies in a list of ranges of its registry, or of all."""
+    within = "e.ip_key BETWEEN c.low AND c.high"
+    return f"EXISTS (SELECT 1 FROM context_ranges c WHERE c.list = '{name}' AND {_HERE} AND {within})"
+
+
+def in_values(words: str, name: str) -> str:
+    """Return the predicate that a text is in a list of values of the event's registry, or of all, in any case."""
+    same = f"lower(c.value) = lower({words})"
+    like = f"lower({words}) LIKE lower(c.pattern) ESCAPE '\\'"
+    return (
+        f"EXISTS (SELECT 1 FROM context_values c WHERE c.list = '{name}' AND {_HERE} AND {same}) OR "
+        f"EXISTS (SELECT 1 FROM context_patterns c WHERE c.list = '{name}' AND {_HERE} AND {like})"
+    )
+
+
+def in_admins(words: str) -> str:
+    """Return the predicate that a text names the registry's admin user: its own name, unless others are configured."""
+    named, others = in_values(words, "admin_usernames"), has_list("admin_usernames")
+    return f"{named} OR (lower({words}) = e.registry AND NOT ({others}))"
+
+
+def has_list(name: str) -> str:
+    """Return the predicate that the event's registry has a list of that name, of either kind, that is not empty."""
+    tables = ("context_ranges", "context_values", "context_patterns")
+    return " OR ".join(f"EXISTS (SELECT 1 FROM {t} c WHERE c.list = '{name}' AND {_HERE})" for t in tables)
+
+
+def has_flag(name: str) -> str:
+    """Return the predicate that the event's registry has a flag."""
+    return f"EXISTS (SELECT 1 FROM context_flags c WHERE c.flag = '{name}' AND {_HERE})"
+
+
+def _refuse(name: str, others: Collection[str], what: str) -> None:
+    if name in others:
+        raise ValueError(f"%{name}% is {what}")
