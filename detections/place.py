@@ -21,11 +21,12 @@ class Document:
     def __init__(self, text: str) -> None:
         self._roots = [root for root in yaml.compose_all(text, yaml.SafeLoader) if isinstance(root, yaml.MappingNode)]
 
-    def line_of(self, *path: str) -> int:
-        """Return the line of the last document that has this path of keys, or of as much of it as there is."""
+    def line_of(self, *path: str, titled: str | None = None) -> int:
+        """Return the line of the first document that has this path of keys, or of as much of it as there is; of those
+        with a certain title, where one is given."""
         lines = [1, *(root.start_mark.line + 1 for root in self._roots)]
         best = (0, lines[-1])
-        for root in self._roots:
+        for root in [one for one in self._roots if titled is None or _title(one) == titled]:
             best = max(best, _deepest(root, path), key=lambda found: found[0])
         return best[1]
 
@@ -69,6 +70,11 @@ def _members(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
 
 def _member(node: yaml.Node, name: str) -> yaml.Node | None:
     return next((value for key, value in _members(node) if key == name), None)
+
+
+def _title(root: yaml.Node) -> str:
+    title = _member(root, "title")
+    return str(title.value) if title is not None else ""
 
 
 def _deepest(root: yaml.MappingNode, path: tuple[str, ...]) -> tuple[int, int]:

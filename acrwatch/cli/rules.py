@@ -3,7 +3,7 @@
 import difflib
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from acrwatch.cli.output import (
     Format,
     bullets,
     cell,
+    counted,
     json_option,
     list_options,
     note,
@@ -22,15 +23,16 @@ from acrwatch.cli.output import (
     show_list,
     within,
     write_json,
+    write_text,
 )
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import span
 from acrwatch.core.errors import NotFoundError
+from acrwatch.core.log import printable
 
 if TYPE_CHECKING:
     from detections.detection import Detection, Metadata
-
-_PATHS = click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+    from detections.lint import Finding
 
 _COLUMNS = (
     Column("RULE", lambda rule: rule["slug"]),
@@ -83,23 +85,38 @@ def show(session: Session, /, slug: str, as_json: bool) -> None:
 
 
 @rules.command()
-@_PATHS
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--strict", is_flag=True, help="End with 1 for warnings, too.")
 @json_option
 @click.pass_context
-def lint(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
-    """Check rule files; without PATHS those in use. Ends with 1 if there is a mistake."""
-    from detections.case import lint as mistakes_of
+def lint(ctx: click.Context, paths: tuple[Path, ...], strict: bool, as_json: bool) -> None:
+    """Check rule files; without PATHS everything in use. Ends with 1 if there is an error.
+
+    An error keeps a rule from loading, or from doing what it says: unknown fields and values, conditions that no event
+    can meet, selections that no condition uses, unreadable cases. A warning is something that its readers will miss:
+    cases that fire and stay silent, a runbook, blind spots, an ATT&CK technique.
+    """
+    from detections import lint as linting
     from detections.rule import SHIPPED
 
     session: Session = ctx.obj
-    mistakes = mistakes_of(paths or (SHIPPED, *session.config.detections.rules))
+    own = session.config.detections.rules
+    found = linting.lint(paths, beside=(SHIPPED, *own)) if paths else linting.lint_library(own)
+    errors = [one for one in found if one.severity == linting.ERROR]
+    warnings = [one for one in found if one.severity == linting.WARNING]
     if as_json:
-        write_json({"ok": not mistakes, "mistakes": mistakes})
-    for mistake in [] if as_json else mistakes:
-        note(mistake)
-    if not mistakes:
-        note("No mistakes found.")
-    ctx.exit(1 if mistakes else 0)
+        write_json({"ok": not errors, "errors": _findings(errors), "warnings": _findings(warnings)})
+    for one in [] if as_json else found:
+        write_text(printable(str(one)))
+    note(f"{counted(len(errors), 'error')}, {counted(len(warnings), 'warning')}." if found else "No mistakes found.")
+    ctx.exit(1 if errors or (strict and warnings) else 0)
+
+
+def _findings(found: "Iterable[Finding]") -> list[dict[str, Any]]:
+    return [
+        {"rule": one.rule, "file": one.file and str(one.file), "line": one.line, "message": one.message}
+        for one in found
+    ]
 
 
 @rules.command("test")

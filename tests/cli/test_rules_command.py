@@ -38,7 +38,7 @@ def test_an_unknown_rule_ends_with_3_and_names_the_known(call: Call) -> None:
 def test_lint_of_the_rules_in_use_finds_nothing(call: Call) -> None:
     done = call("rules", "lint", "--json")
     assert done.exit_code == 0
-    assert done.json == {"ok": True, "mistakes": []}
+    assert done.json == {"ok": True, "errors": [], "warnings": []}
 
 
 def test_lint_ends_with_1_and_names_every_bad_file(call: Call, tmp_path: Path) -> None:
@@ -47,9 +47,11 @@ def test_lint_ends_with_1_and_names_every_bad_file(call: Call, tmp_path: Path) -
     (tmp_path / "broken.yml").write_text("title: [")
     (tmp_path / "mass-delete.yml").write_text(good)
     done = call("rules", "lint", tmp_path)
-    assert (done.exit_code, done.stdout) == (1, "")
-    assert re.search(r"renamed\.yml:\d+: x_slug 'mass-delete' is not the file's name", done.stderr)
-    assert "broken.yml:1: " in done.stderr
+    assert done.exit_code == 1
+    assert re.search(r"renamed\.yml:\d+: error: x_slug 'mass-delete' is not the file's name", done.stdout)
+    assert "broken.yml:1: error: " in done.stdout
+    assert "slug 'mass-delete' is taken" in done.stdout
+    assert done.stderr == "3 errors, 0 warnings.\n"
 
 
 def test_lint_of_a_path_that_is_not_there_is_a_usage_error(call: Call) -> None:
