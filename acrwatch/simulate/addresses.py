@@ -23,6 +23,12 @@ HOTELS: Final = "198.18.192.0/18"
 HOMES_V6: Final = "2001:db8:1000::/36"
 OUTSIDE_V4: Final = "198.19.0.0/16"
 OUTSIDE_V6: Final = "2001:db8:8000::/33"
+ABROAD: Final = "198.19.128.0/17"
+"""The part of the outside that lies on other continents; all that is allowed lies on one."""
+
+WATCHED_HOSTS: Final = ("198.19.66.6", "198.19.66.7", "198.19.66.8", "198.19.66.9")
+WATCHED_IDENTITY: Final = "svc-legacy-migration"
+"""What the watch lists of a well-run registry hold; no benign caller has any of it."""
 
 _SHARED_RANGES: Final = ("192.0.2.0/24", CLUSTER_EGRESS, "198.18.0.0/16", "2001:db8::/33")
 
@@ -51,3 +57,20 @@ def host_in(block: str, index: int) -> str:
 def home_v6(index: int, random: Random) -> str:
     """Return a privacy address (random lower half) in the index-th home's /48."""
     return str(IPv6Network(HOMES_V6)[(index << 80) + random.getrandbits(64)])
+
+
+def outside(random: Random) -> str:
+    """Return a host outside every allowed range, one time in four by IPv6."""
+    if random.random() < 0.25:
+        return OUTSIDE_V6.removesuffix("/33") + f"{random.getrandbits(16):x}"
+    return f"{nth_network(OUTSIDE_V4, random.randrange(256))}.13"
+
+
+def abroad(random: Random) -> str:
+    """Return a host on another continent."""
+    return f"{nth_network(ABROAD, random.randrange(128))}.{random.randrange(2, 250)}"
+
+
+def private_block(index: int, third: int) -> str:
+    """Return sixteen private addresses beside the registry at this place; clusters have the lower third numbers."""
+    return f"10.{20 + index}.{third}.0/28"

@@ -41,6 +41,12 @@ def image_at(seed: int, registry: str, repository_index: int, ticks: int, *, bui
     return _image(seed, registry, place, build)
 
 
+def made_image(repository: str, tag: str, *parts: object) -> Image:
+    """Return a build under any name, its digests fixed by the parts: equal parts, the same build."""
+    index_digest, amd64_digest, arm64_digest = (f"sha256:{hex_text(64, *parts, kind)}" for kind in ("i", "a", "b"))
+    return Image(repository, tag, index_digest, OCI_INDEX, amd64_digest, arm64_digest, OCI_MANIFEST)
+
+
 @lru_cache(maxsize=4096)
 def _image(seed: int, registry: str, place: int, build: int) -> Image:
     digests = (f"sha256:{hex_text(64, seed, registry, place, build, part)}" for part in ("index", "amd64", "arm64"))

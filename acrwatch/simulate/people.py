@@ -30,9 +30,11 @@ class Person:
 
     records_per_session: Final = 6.6
 
-    def __init__(self, seed: int, registries: tuple[Registry, ...], index: int, records_per_day: float) -> None:
+    def __init__(
+        self, seed: int, registries: tuple[Registry, ...], index: int, records_per_day: float, name: str | None = None
+    ) -> None:
         self.seed, self.index, self._registries = seed, index, registries
-        self.identity = f"{NAMES[index]}@example.com"
+        self.identity = f"{NAMES[index] if name is None else name}@example.com"
         self.travels = index >= len(NAMES) - TRAVELLERS
         self._agent = _CLIENTS[index % len(_CLIENTS)]
         self._per_day = records_per_day / self.records_per_session
@@ -79,11 +81,18 @@ class Person:
             ticks += seconds(1 + random.random())
         for _ in range(random.randint(1, 3)):
             ticks += seconds(5 + 200 * random.random())
-            image = image_at(self.seed, registry, random.randrange(len(REPOSITORIES)), ticks)
+            image = image_at(self.seed, registry, self._picked(random), ticks)
             if random.random() < 0.06:
                 missing = f"sha256:{hex_text(64, ticks)}" if random.random() < 0.3 else f"{image.tag}-rc"
                 tape.failed_pull(ticks, caller, image.repository, missing, "404")
             else:
                 tape.pull(ticks, caller, image)
-        if random.random() < 0.2:
+        if self._pushes(random, ticks):
             tape.push(ticks + seconds(120), caller, image)
+
+    def _picked(self, random: Random) -> int:
+        """Return the place of the repository that is looked at next."""
+        return random.randrange(len(REPOSITORIES))
+
+    def _pushes(self, random: Random, _ticks: int) -> bool:
+        return random.random() < 0.2

@@ -11,7 +11,10 @@ _GROUPS: Final = ("PLATFORM", "PRODUCTS", "EDGE")
 
 
 class Registry(msgspec.Struct, frozen=True):
-    """One registry, with the members that are the same in all its records. `index` is its place in the scenario."""
+    """One registry, with the members that are the same in all its records. `index` is its place in the scenario.
+
+    A `private` one is reached by private link alone; a `public` one lets anybody pull. Only everyday traffic has them.
+    """
 
     name: str
     index: int
@@ -20,6 +23,8 @@ class Registry(msgspec.Struct, frozen=True):
     location: str
     stamp: str
     tenant_id: str
+    private: bool = False
+    public: bool = False
 
 
 def make_registry(seed: int, name: str, index: int) -> Registry:
@@ -44,3 +49,8 @@ def make_registry(seed: int, name: str, index: int) -> Registry:
         stamp=stamp,
         tenant_id=guid(hex_text(32, seed, "tenant")),
     )
+
+
+def in_tenant(registry: Registry, tenant_id: str) -> Registry:
+    """Return the registry as its records look when the caller is of another Entra tenant."""
+    return msgspec.structs.replace(registry, tenant_id=tenant_id)

@@ -53,6 +53,8 @@ def _service(day: int, hour: int) -> float:
 
 OFFICE: Final = _curve(_office)
 """People and their builds: working hours in western Europe, a tenth at weekends."""
+WORKDAY: Final = _curve(lambda day, hour: 1.0 if day < 5 and 7 <= hour < 17 else 0.0)
+"""Those who keep to office hours."""
 SERVICE: Final = _curve(_service)
 """Clusters: they follow customers, so nights and weekends are quieter but never quiet."""
 FLAT: Final = _curve(lambda _day, _hour: 1.0)

@@ -1,26 +1,26 @@
 """What to simulate: registries, span, volume, attacks. All values; nothing is generated here."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, get_args
+from difflib import get_close_matches
+from typing import Final
 
 from acrwatch.core.errors import ConfigError
 from acrwatch.simulate import addresses
-
-AttackRule = Literal["admin-user-login", "mass-delete", "pull-outside-allowed-ranges", "anomalous-source-ip"]
-"""The slug of the rule an attack is made to fire."""
-
-ATTACK_SPAN: Final = timedelta(minutes=12)
-"""No attack lasts longer, from its first record to its last."""
+from acrwatch.simulate.attacks.catalogue import KINDS, MISSION, drawn_times
+from acrwatch.simulate.chance import seeded
+from acrwatch.simulate.everyday.estate import estate
+from acrwatch.simulate.population import Population, population
 
 DEFAULT_REGISTRIES: Final = ("contoso", "fabrikam")
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedAttack:
-    """An attack to stage: which, from when, and on which registry (None: they take turns in the order planned)."""
+    """An attack to stage: which kind, from when, on which registry (None: they take turns in the order planned)."""
 
-    rule: AttackRule
+    rule: str
     at: datetime
     registry: str | None = None
 
@@ -32,10 +32,12 @@ class Scenario:
     `start` (inclusive) and `end` (exclusive) are aware times. `events_per_day` is the mean over a whole week, all
     registries together, duplicates and attacks not counted; from 1,000 up the travellers reach eight networks a month.
     Adjoining spans with otherwise equal settings continue each other: together they give the records of the joint span.
-    `duplicates` is the share of records that Azure sends twice, 0 to 1.
+    `duplicates` is the share of records that Azure sends twice, 0 to 1. `everyday` adds what is benign and looks odd:
+    scale-outs, misspelt images, expired secrets, moved tags, fast purges, newcomers, rotated tokens; and a public and a
+    private registry, from three on.
 
     Raises ConfigError for a naive or empty span, a registry name Azure would refuse, a share out of range, or an attack
-    that does not fit: on an unknown registry, or not wholly (ATTACK_SPAN) inside the span.
+    that does not fit: of no known kind, on an unknown registry, or not wholly (its kind's span) inside the span.
     """
 
     start: datetime
@@ -45,6 +47,7 @@ class Scenario:
     events_per_day: int = 2_500
     attacks: tuple[PlannedAttack, ...] = ()
     duplicates: float = 0.0
+    everyday: bool = False
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.end.tzinfo is None or self.start >= self.end:
@@ -72,16 +75,21 @@ class Scenario:
             )
 
     def _check_attack(self, attack: PlannedAttack) -> None:
-        if attack.rule not in get_args(AttackRule):
-            raise ConfigError(f"no attack is named {attack.rule!r}", remedy=f"Choose from {get_args(AttackRule)}")
+        if attack.rule not in KINDS:
+            near = get_close_matches(attack.rule, KINDS, n=1, cutoff=0.0)[0]
+            raise ConfigError(
+                f"no attack is named {attack.rule!r}",
+                remedy=f"{near} is nearest; `acrwatch simulate --kinds` lists them",
+            )
         if attack.registry is not None and attack.registry not in self.registries:
             raise ConfigError(
                 f"attack {attack.rule} is on registry {attack.registry!r}", remedy=f"Choose from {self.registries}"
             )
-        if attack.at.tzinfo is None or attack.at < self.start or attack.at + ATTACK_SPAN > self.end:
+        span = KINDS[attack.rule].span
+        if attack.at.tzinfo is None or attack.at < self.start or attack.at + span > self.end:
             raise ConfigError(
                 f"attack {attack.rule} at {attack.at} does not fit between {self.start} and {self.end}",
-                remedy=f"Give an aware time at or after the start and at least {ATTACK_SPAN} before the end",
+                remedy=f"Give an aware time at or after the start and at least {span} before the end",
             )
 
     def allowed_ranges(self) -> dict[str, list[str]]:
@@ -91,8 +99,28 @@ class Scenario:
 
 def live_attacks(at: datetime) -> tuple[PlannedAttack, ...]:
     """Return one attack of each kind, beginning 1 to 7 minutes after an aware time and over within 20."""
-    rules: tuple[AttackRule, ...] = get_args(AttackRule)
-    return tuple(PlannedAttack(rule, at + timedelta(minutes=1 + 2 * turn)) for turn, rule in enumerate(rules))
+    return tuple(PlannedAttack(rule, at + timedelta(minutes=1 + 2 * turn)) for turn, rule in enumerate(MISSION))
+
+
+def spread_attacks(
+    start: datetime, end: datetime, *, count: int, seed: int, kinds: Collection[str] = tuple(KINDS)
+) -> tuple[PlannedAttack, ...]:
+    """Return `count` attacks of each kind between two aware UTC times, in order, at times of day that suit the kind.
+
+    A kind for whose past and length the span is too short is left out.
+    """
+    planned = [
+        PlannedAttack(name, at)
+        for name in kinds
+        for at in drawn_times(KINDS[name], start, end, count, seeded(seed, "planned", name))
+    ]
+    return tuple(sorted(planned, key=lambda plan: (plan.at, plan.rule)))
+
+
+def actors_of(scenario: Scenario) -> Population:
+    """Return who uses the registries of a scenario; who they are does not depend on its span."""
+    people = estate if scenario.everyday else population
+    return people(scenario.seed, scenario.registries, scenario.events_per_day)
 
 
 def history(

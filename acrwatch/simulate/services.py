@@ -37,7 +37,8 @@ class Pipeline:
     def __init__(self, seed: int, registry: Registry, index: int, records_per_day: float) -> None:
         self.registry, self.seed = registry, seed
         self.identity = guid(hex_text(32, seed, registry.name, "pipeline", index))
-        self._egress = addresses.CI_EGRESS[index % len(addresses.CI_EGRESS)]
+        public = addresses.CI_EGRESS[index % len(addresses.CI_EGRESS)]
+        self._egress = addresses.private_block(registry.index, 250) if registry.private else public
         self._first_repository = index
         self._per_day = records_per_day / self.records_per_session
 
@@ -97,7 +98,8 @@ class Cluster:
         """Return a node: its own private address, or one of two egress addresses."""
         private = f"10.{20 + self.registry.index}.{1 + node // 200}.{10 + node % 200}"
         egress = addresses.host_in(addresses.CLUSTER_EGRESS, 2 * self.registry.index + node % 2)
-        return Caller(self.registry, self.identity, egress if self.registry.index % 2 else private, _CONTAINERD)
+        nat = self.registry.index % 2 and not self.registry.private
+        return Caller(self.registry, self.identity, egress if nat else private, _CONTAINERD)
 
     def perform(self, tape: Tape, moment: Slice) -> None:
         """Renew the tokens that are due and run the roll-outs and scale-outs that begin in this slice."""
@@ -129,20 +131,21 @@ class Scanner:
     def __init__(self, seed: int, registry: Registry, records_per_day: float) -> None:
         self.registry, self.seed = registry, seed
         opaque = guid(hex_text(32, seed, "scanner"))[:-2] + "g6"
-        address = addresses.host_in(addresses.SCANNER_EGRESS, registry.index)
-        self._caller = Caller(registry, opaque, address, "Go-http-client/2.0")
+        block = addresses.private_block(registry.index, 251) if registry.private else addresses.SCANNER_EGRESS
+        address = addresses.host_in(block, registry.index)
+        self.caller = Caller(registry, opaque, address, "Go-http-client/2.0")
         self._per_day = records_per_day / self.records_per_session
 
     def perform(self, tape: Tape, moment: Slice) -> None:
         """Scan some recent images by digest; privately reached registries refuse one in ten sessions outright."""
         for start in session_starts(tape.random, moment, self._per_day, FLAT):
             if self.registry.index % 2 == 0 and tape.random.random() < 0.1:
-                tape.login(start, self._caller, "403")
+                tape.login(start, self.caller, "403")
                 continue
-            tape.login(start, self._caller)
+            tape.login(start, self.caller)
             for place in tape.random.sample(range(len(REPOSITORIES)), tape.random.randint(3, 8)):
                 start += seconds(1 + 5 * tape.random.random())
-                tape.pull(start, self._caller, image_at(self.seed, self.registry.name, place, start), by_digest=True)
+                tape.pull(start, self.caller, image_at(self.seed, self.registry.name, place, start), by_digest=True)
 
 
 class SiteToken:
@@ -157,15 +160,17 @@ class SiteToken:
         self.registry, self.seed, self.repository = registry, seed, 3 * index
         self.identity = f"site-{_SITES[index % len(_SITES)]}-pull"
         network = addresses.nth_network(addresses.PARTNER_SITES, len(_SITES) * registry.index + index)
-        self._caller = Caller(registry, self.identity, f"{network}.{20 + index}", _DOCKER)
+        inside = addresses.host_in(addresses.private_block(registry.index, 252), index)
+        address = inside if registry.private else f"{network}.{20 + index}"
+        self.caller = Caller(registry, self.identity, address, _DOCKER)
         self._per_day = records_per_day / self.records_per_session
 
     def perform(self, tape: Tape, moment: Slice) -> None:
         """Poll; one in a hundred polls goes to a repository outside the token's scope and is refused."""
         for start in session_starts(tape.random, moment, self._per_day, FLAT):
-            tape.login(start, self._caller)
+            tape.login(start, self.caller)
             image = image_at(self.seed, self.registry.name, self.repository, start)
             if tape.random.random() < 0.01:
-                tape.failed_pull(start + seconds(1), self._caller, "payments/ledger", image.tag, "403")
+                tape.failed_pull(start + seconds(1), self.caller, "payments/ledger", image.tag, "403")
             else:
-                tape.pull(start + seconds(1), self._caller, image)
+                tape.pull(start + seconds(1), self.caller, image)

@@ -2,6 +2,7 @@
 
 import heapq
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -10,11 +11,10 @@ from typing import Final
 
 import msgspec
 
-from acrwatch.simulate.attacks import staged
+from acrwatch.simulate.attacks.staging import staged
 from acrwatch.simulate.chance import number, seeded
-from acrwatch.simulate.population import population
 from acrwatch.simulate.rhythm import SLICE_TICKS, make_slice
-from acrwatch.simulate.scenario import Scenario
+from acrwatch.simulate.scenario import Scenario, actors_of
 from acrwatch.simulate.tape import Draft, Tape
 from acrwatch.simulate.wire import TICKS_PER_SECOND, Record, datetime_of, ticks_of
 
@@ -72,15 +72,20 @@ def in_arrival_order(labelled: Iterable[Labelled]) -> Iterator[Labelled]:
 
 def _slices(scenario: Scenario, start: int, end: int) -> Iterator[list[tuple[Draft, bool]]]:
     """Yield, slice by slice, the drafts in time order, each with whether it is sent twice."""
-    actors = population(scenario.seed, scenario.registries, scenario.events_per_day).actors
-    pool = [draft for _, drafts in staged(scenario) for draft in drafts]
+    attacks = staged(scenario)
+    actors = [*actors_of(scenario).actors, *(resident for one in attacks for resident in one.residents)]
+    waiting = deque(sorted((draft for one in attacks for draft in (*one.drafts, *one.past)), key=_by_ticks))
+    pool: list[Draft] = []
     first, last = start // SLICE_TICKS - _LEAD_IN_SLICES, -(-end // SLICE_TICKS)
     for moment in map(make_slice, range(first, last)):
         tape = Tape(seeded(scenario.seed, "slice", moment.number))
         for actor in actors:
             actor.perform(tape, moment)
+        over = moment.start + SLICE_TICKS
+        while waiting and waiting[0].ticks < over:
+            tape.drafts.append(waiting.popleft())
         pool = sorted(pool + tape.drafts, key=_by_ticks)
-        ripe = bisect_left(pool, moment.start + SLICE_TICKS, key=_by_ticks)
+        ripe = bisect_left(pool, over, key=_by_ticks)
         yield _marked(scenario, moment.number, pool[:ripe])
         pool = pool[ripe:]
 

@@ -1,0 +1,81 @@
+"""What a well-run registry's owners would tell acrwatch of a simulated one: ranges, lists and flags per registry.
+
+Written from who does what in the simulation, as an owner knows it; nothing of an attack is in it but what watch lists
+and lists of known-bad digests exist to hold.
+"""
+
+from typing import Final, TypeAlias
+
+from acrwatch.simulate import addresses
+from acrwatch.simulate.attacks.staging import staged
+from acrwatch.simulate.everyday.colleagues import ENGINEERS, HOUSEKEEPER
+from acrwatch.simulate.everyday.estate import Estate
+from acrwatch.simulate.images import REPOSITORIES
+from acrwatch.simulate.population import Population
+from acrwatch.simulate.registry import Registry
+from acrwatch.simulate.scenario import Scenario, actors_of
+
+Settings: TypeAlias = dict[str, list[str]]
+"""The settings of one registry, as under `[registries.NAME]` in acrwatch.toml."""
+
+APPROVED_SOURCES: Final = ("mcr.microsoft.com/*",)
+PROTECTED_TAGS: Final = ("release-*",)
+
+
+def registry_settings(scenario: Scenario) -> dict[str, Settings]:
+    """Return the settings per registry, in the scenario's order."""
+    people = actors_of(scenario)
+    victims = [one.caller for attack in staged(scenario) for one in attack.residents if one.pushes]
+    found = {}
+    for registry in people.registries:
+        writers = {caller.identity for caller in victims if caller.registry.name == registry.name}
+        found[registry.name] = {
+            **_ranges(registry),
+            **_identities(people, registry, writers),
+            **_lists(people, registry),
+            "flags": _flags(registry),
+        }
+    return found
+
+
+def _ranges(registry: Registry) -> Settings:
+    allowed = addresses.allowed_ranges(registry.index)
+    if registry.public:  # anybody may pull: ranges for pulls would only tell that anybody does
+        return {"push_ranges": allowed, "watched_ips": list(addresses.WATCHED_HOSTS)}
+    return {"allowed_ranges": allowed, "push_ranges": allowed, "watched_ips": list(addresses.WATCHED_HOSTS)}
+
+
+def _identities(people: Population, registry: Registry, writers: set[str]) -> Settings:
+    pushers = {pipeline.identity for pipeline in people.pipelines[registry.index]} | writers
+    purgers = {people.purges[registry.index].identity}
+    if isinstance(people, Estate):
+        pushers |= {people.previews.identity} | {people.people[place].identity for place in ENGINEERS}
+        purgers |= {people.previews.identity, people.people[HOUSEKEEPER].identity}
+    else:
+        pushers |= {person.identity for person in people.people}
+    return {
+        "push_identities": sorted(pushers),
+        "purge_identities": sorted(purgers),
+        "scanner_identities": [people.scanners[registry.index].caller.identity],
+        "watched_identities": [addresses.WATCHED_IDENTITY],
+    }
+
+
+def _lists(people: Population, registry: Registry) -> Settings:
+    return {
+        "import_sources": list(APPROVED_SOURCES),
+        "protected_tags": list(PROTECTED_TAGS),
+        "home_tenants": [registry.tenant_id],
+        "known_repositories": list(REPOSITORIES),
+        "known_bad_digests": list(people.bad_digests),
+        "watched_digests": [people.watched_digest],
+    }
+
+
+def _flags(registry: Registry) -> list[str]:
+    flags = ["admin_disabled"] if registry.index % 2 == 0 else []
+    if registry.private:
+        flags += ["private_only", "public_access_off"]
+    if not registry.public:
+        flags.append("anonymous_pull_off")
+    return flags
