@@ -9,6 +9,7 @@ from typing import Final
 from acrwatch.core.errors import ConfigError
 from acrwatch.simulate import addresses
 from acrwatch.simulate.attacks.catalogue import KINDS, MISSION, drawn_times
+from acrwatch.simulate.attacks.kind import Kind
 from acrwatch.simulate.chance import seeded
 from acrwatch.simulate.everyday.estate import estate
 from acrwatch.simulate.population import Population, population
@@ -97,6 +98,15 @@ class Scenario:
         return {name: addresses.allowed_ranges(index) for index, name in enumerate(self.registries)}
 
 
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        near = get_close_matches(name, KINDS, n=1, cutoff=0.0)[0]
+        raise ConfigError(
+            f"no attack is named {name!r}", remedy=f"{near} is nearest; `acrwatch simulate --kinds` lists them all"
+        )
+    return KINDS[name]
+
+
 def live_attacks(at: datetime) -> tuple[PlannedAttack, ...]:
     """Return one attack of each kind, beginning 1 to 7 minutes after an aware time and over within 20."""
     return tuple(PlannedAttack(rule, at + timedelta(minutes=1 + 2 * turn)) for turn, rule in enumerate(MISSION))
@@ -107,12 +117,12 @@ def spread_attacks(
 ) -> tuple[PlannedAttack, ...]:
     """Return `count` attacks of each kind between two aware UTC times, in order, at times of day that suit the kind.
 
-    A kind for whose past and length the span is too short is left out.
+    A kind for whose past and length the span is too short is left out. Raises ConfigError for an unknown kind.
     """
     planned = [
         PlannedAttack(name, at)
         for name in kinds
-        for at in drawn_times(KINDS[name], start, end, count, seeded(seed, "planned", name))
+        for at in drawn_times(_kind(name), start, end, count, seeded(seed, "planned", name))
     ]
     return tuple(sorted(planned, key=lambda plan: (plan.at, plan.rule)))
 

@@ -60,3 +60,30 @@ def test_hub_and_files_exclude_each_other(call: Call) -> None:
 
 def test_an_end_without_zone_is_a_usage_error(call: Call) -> None:
     assert call("simulate", "--end", "2026-11-22T00:00:00").exit_code == 2
+
+
+def test_the_kinds_of_attack_are_listed_with_their_detection(call: Call) -> None:
+    lines = call("simulate", "--kinds").stdout.splitlines()
+    assert any(line.startswith("slow-delete ") and " slow-delete " in line for line in lines)
+    assert any("evades mass-delete" in line for line in lines)
+
+
+def test_a_kind_is_staged_where_the_span_leaves_it_a_past(call: Call, tmp_path: Path) -> None:
+    small = ("--days", "50", "--events-per-day", "5", "--files", "out", "--labels", "labels.jsonl")
+    done = call("simulate", *small, "--attack", "mass-untag", "--each", "2")
+    attacks = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert [attack["kind"] for attack in attacks] == ["mass-untag", "mass-untag"]
+    assert all(len(attack["marks"]) == attack["records"] for attack in attacks)
+    assert 'protected_tags = ["release-*"]' in done.stderr
+
+
+def test_a_kind_for_which_the_span_is_too_short_is_refused_with_the_days_it_wants(call: Call) -> None:
+    done = call("simulate", "--days", "10", "--attack", "dormant-identity-awake")
+    assert done.exit_code == 2
+    assert "at least --days 76" in done.stderr
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest(call: Call) -> None:
+    done = call("simulate", "--days", "60", "--attack", "mass-untagging")
+    assert done.exit_code == 2
+    assert "mass-untag is nearest" in done.stderr

@@ -64,7 +64,10 @@ class Stage:
     def service(self, *, pushes: bool = False, per_day: float = 4.0) -> Caller:
         """Return a managed identity that runs day and night from one address of the build network."""
         who = guid(f"{self.random.getrandbits(128):032x}")
-        egress = addresses.host_in(self.random.choice(addresses.CI_EGRESS), self.random.randrange(4, 13))
+        block = self.random.choice(addresses.CI_EGRESS)
+        if self.registry.private:
+            block = addresses.private_block(self.registry.index, 253)
+        egress = addresses.host_in(block, self.random.randrange(4, 13))
         agent = self.random.choice(("buildkit/v0.17", CONTAINERD))
         return self._lives(Caller(self.registry, who, egress, agent), per_day, FLAT, pushes=pushes)
 

@@ -133,7 +133,7 @@ def imported(stage: Stage) -> Caller:
 
 
 def off_hours(stage: Stage) -> Caller:
-    """Someone whose work is in office hours pushes one to three images, or untags, at night or on a Sunday."""
+    """Someone whose work is in office hours pushes one to three images at night or on a Sunday."""
     caller = stage.person(pushes=True)
     stage.tape.login(stage.ticks, caller)
     for turn in range(stage.random.randint(1, 3)):

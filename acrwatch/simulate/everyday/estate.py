@@ -23,8 +23,7 @@ from acrwatch.simulate.population import PEOPLE_SHARE, Actor, Population
 from acrwatch.simulate.registry import Registry, make_registry
 
 _PUBLIC: Final = 1
-_FAST_PURGE: Final = 2
-_PREVIEWS: Final = 3
+_FAST_PURGE: Final = 1
 
 
 class Estate(Population):
@@ -38,7 +37,7 @@ class Estate(Population):
         machines = max(0.0, events_per_day - RECORDS_PER_DAY * len(PEOPLE))
         super().__init__(seed, names, round(machines / (1 - PEOPLE_SHARE)))
         self.open_registries = tuple(one for one in self.registries if not one.private and not one.public)
-        self.previews = Previews(seed, self.registries[_PREVIEWS % len(names)])
+        self.previews = Previews(seed, self.open_registries[-1])
         self.bots = [UpdateBot(seed, registry) for registry in self.registries]
         self.actors += self._everyday(seed)
 
@@ -54,7 +53,7 @@ class Estate(Population):
         return colleagues(seed, tuple(one for one in self.registries if not one.private))
 
     def _everyday(self, seed: int) -> list[Actor]:
-        purged = self.registries[_FAST_PURGE % len(self.registries)]
+        purged = self.open_registries[_FAST_PURGE % len(self.open_registries)]
         housekeeper = self.people[HOUSEKEEPER]
         theirs = self.open_registries[HOUSEKEEPER % len(self.open_registries)]
         actors: list[Actor] = [Joiners(seed, self.open_registries), self.previews, *self.bots]
