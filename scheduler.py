@@ -34,12 +34,12 @@ from acrwatch.core.registry import EVERY
 from acrwatch.delivery.sinks import Sink
 from acrwatch.delivery.sinks.discover import open_sinks
 from acrwatch.delivery.worker import Summary, deliver_due
-from detections.alerting import Publishing
 from detections.blindness import Watch, Watched
 from detections.context import Context, with_shipped
 from detections.detection import Detection
 from detections.engine import Engine
 from detections.library import read_library
+from detections.notices import Publishing
 from detections.rulebook import Rulebook
 from ingest.normalise import Normaliser
 from ingest.opening import Opening

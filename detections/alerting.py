@@ -13,6 +13,7 @@ from detections.detection import Detection, Group
 from detections.entities import entities_of
 from detections.episode import Episode, cluster, merge_all
 from detections.events import NewEvents
+from detections.notices import Publishing, notify
 from detections.reason import reason
 from detections.stored import episode_of, stored_evidence, stored_facts
 from storage.state import alerts, outbox
@@ -20,19 +21,10 @@ from storage.state.alerts import Alert
 
 # A long alert is raised again this often, so that it is not forgotten.
 RAISE_AGAIN: Final = timedelta(hours=24)
-# What receivers take: chat and pager gateways cut or refuse bodies beyond some 20 kB.
-BODY_BYTES: Final = 20_000
 # The width of alerts.group_key.
 _KEY_CHARACTERS: Final = 700
-_ENGINE: Final = "engine"
-
-
-@dataclass(frozen=True, slots=True)
-class Publishing:
-    """Where notices go: names of destinations, and the prefix of links to alerts."""
-
-    destinations: Sequence[str] = ()
-    public_url: str = ""
+# What the history of an alert calls us.
+ENGINE: Final = "engine"
 
 
 @dataclass(slots=True)
@@ -139,9 +131,9 @@ class Alerting:
         )
         self._settled.add(alert.id)
         alerts.insert_alert(self.connection, alert)
-        alerts.record(self.connection, alert.id, "created", {"count": alert.count}, actor=_ENGINE, now=self.now)
+        alerts.record(self.connection, alert.id, "created", {"count": alert.count}, actor=ENGINE, now=self.now)
         self.created += 1
-        self._notify(alert, outbox.CREATED)
+        notify(self.connection, alert, outbox.CREATED, self.publishing, now=self.now)
 
     def _extend(self, group: Group, alert: Alert, episode: Episode, known: Episode | None = None) -> None:
         self._settled.add(alert.id)
@@ -160,9 +152,9 @@ class Alerting:
             changed_after_close=alert.changed_after_close or alert.closed_at is not None,
         )
         alerts.save(self.connection, changed)
-        alerts.record(self.connection, alert.id, "extended", {"count": changed.count}, actor=_ENGINE, now=self.now)
+        alerts.record(self.connection, alert.id, "extended", {"count": changed.count}, actor=ENGINE, now=self.now)
         self.updated += 1
-        self._notify(changed, outbox.CREATED if woken else outbox.UPDATED)
+        notify(self.connection, changed, outbox.CREATED if woken else outbox.UPDATED, self.publishing, now=self.now)
 
     def close(self, alert: Alert, why: str, detail: Mapping[str, Any], *, into: str | None = None) -> None:
         """Close an alert for the engine's own reason, and say so to the destinations."""
@@ -176,9 +168,9 @@ class Alerting:
             revision=alert.revision + 1,
         )
         alerts.save(self.connection, closed)
-        alerts.record(self.connection, alert.id, why, detail, actor=_ENGINE, now=self.now)
+        alerts.record(self.connection, alert.id, why, detail, actor=ENGINE, now=self.now)
         self.updated += 1
-        self._notify(closed, outbox.CLOSED)
+        notify(self.connection, closed, outbox.CLOSED, self.publishing, now=self.now)
 
     def _content(self, group: Group, episode: Episode, known: Episode | None) -> dict[str, Any]:
         """Return the fields of an alert that follow from its episode, in the form they are stored in."""
@@ -201,41 +193,11 @@ class Alerting:
             "reason": reason(self.detection.metadata, group, episode),
         }
 
-    def _notify(self, alert: Alert, type: str) -> None:  # noqa: A002
-        if alert.historical or not self.publishing.destinations:
-            return
-        data = alerts.as_json(alert, public_url=self.publishing.public_url)
-        # An update that waits is folded into the next, so the next one of a short while says it as well.
-        fresh = self.now - alert.raised_at < outbox.UPDATE_INTERVAL
-        raised_again = type != outbox.CREATED and alert.raised_at > alert.created_at and fresh
-        body = {"type": type, "timestamp": data["updated_at"], "data": {**data, "raised_again": raised_again}}
-        outbox.enqueue(
-            self.connection,
-            destinations=self.publishing.destinations,
-            alert_id=alert.id,
-            type=type,
-            revision=alert.revision,
-            body=_fitted(body),
-            now=self.now,
-        )
-
 
 # What a person's verdict was about. A later change of anything else leaves a closed alert as it is.
 _EPISODE_FIELDS: Final = frozenset({"first_seen", "last_seen", "count", "evidence"})
 # A new version of a rule or of the context alone is no news about an alert.
 _VERSION_FIELDS: Final = frozenset({"rule_version", "context_version"})
-
-
-def _fitted(body: Mapping[str, Any]) -> str:
-    """Return a notice as JSON within BODY_BYTES: evidence rows go first, the last ones before the earlier, then
-    entities. The alert itself keeps them all."""
-    data = dict(body["data"])
-    while True:
-        text = json.dumps({**body, "data": data}, ensure_ascii=False, separators=(",", ":"))
-        longest = next((name for name in ("evidence_rows", "entities", "evidence") if data[name]), None)
-        if longest is None or len(text.encode()) < BODY_BYTES:
-            return text
-        data[longest] = data[longest][:-1]
 
 
 def group_key(group: Group) -> str:

@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import Connection
 
 from detections import silence
-from detections.alerting import RAISE_AGAIN, Alerting, Publishing, group_key
+from detections.alerting import RAISE_AGAIN, Alerting, group_key
 from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode, Facts
 from detections.events import NewEvents
+from detections.notices import Publishing
 from detections.presence import Survey
 from detections.silence import Condition
 from storage.lake import Lake

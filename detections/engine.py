@@ -15,10 +15,11 @@ from acrwatch.core.clock import Clock
 from acrwatch.core.crashpoint import reach
 from acrwatch.core.errors import ConflictError, RemoteUnreachableError
 from detections import failure
-from detections.alerting import Alerting, Publishing
+from detections.alerting import Alerting
 from detections.context import Context
 from detections.detection import Detection, Group, Judgement
 from detections.events import NewEvents
+from detections.notices import Publishing
 from storage.lake import Lake
 from storage.query import CHUNK_ROWS, Reader, Slice
 from storage.state import contexts, runs

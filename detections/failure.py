@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
 
-from detections.alerting import Alerting, Publishing, group_key
+from detections.alerting import Alerting, group_key
 from detections.detection import Detection, Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.events import NewEvents
+from detections.notices import Publishing
 from storage.state import alerts, incidents
 
 SLUG: Final = "detection-failed"

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from acrwatch.cli.history import HISTORY, history_lines
 from acrwatch.cli.output import SEVERITY_STYLE, Column, bullets, cell, note, pairs, render, table
 from acrwatch.cli.times import ago, parsed, utc
+from acrwatch.core.verdict import DUPLICATE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -34,9 +36,11 @@ _WHERE_DIFFERENT: Final = (
 )
 
 
-def write_alert(alert: "Alert", rule: "Metadata | None", now: datetime) -> None:
-    """Print the alert with what its rule says, where that is installed still; `now` (aware) decides how long ago things
-    were."""
+def write_alert(
+    alert: "Alert", rule: "Metadata | None", history: Sequence[Mapping[str, Any]], now: datetime
+) -> None:
+    """Print the alert with what its rule says, where that is installed still, and what was done to it, oldest first;
+    `now` (aware) decides how long ago things were."""
     from storage.state.alerts import as_json
 
     document = as_json(alert)
@@ -50,6 +54,7 @@ def write_alert(alert: "Alert", rule: "Metadata | None", now: datetime) -> None:
         *_section(
             "Before you call it an attack", [bullets(rule.falsepositives)] if rule and rule.falsepositives else []
         ),
+        *_section("What was done", [table(history_lines(history), HISTORY)]),
     )
     if rule is not None and rule.version != alert.rule_version:
         note("The rule has changed since: this alert was raised by an earlier version of it.")
@@ -75,8 +80,10 @@ def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
         if moment is not None:
             yield cell(f"{label:<11}{utc(moment)}, {ago(moment, now)}")
     yield cell(f"{'Events':<11}{document['count']}")
+    yield cell(f"{'Assignee':<11}{document['assignee'] or 'nobody'}")
     if document["merged_into"]:
-        yield cell(f"It goes on in alert {document['merged_into']}.", "yellow")
+        says = "It is a duplicate of" if document["close_reason"] == DUPLICATE else "It goes on in"
+        yield cell(f"{says} alert {document['merged_into']}.", "yellow")
     if document["historical"]:
         yield cell("Historical: its events came too late to be news, so it was not delivered.", "yellow")
     if document["changed_after_close"]:

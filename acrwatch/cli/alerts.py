@@ -1,4 +1,6 @@
-"""`acrwatch alerts`: what stands, newest first, and all there is to know about one of them."""
+"""`acrwatch alerts`: what stands, newest first, and all there is to know about one of them.
+
+What people do to alerts is in `acrwatch.cli.triage`."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from acrwatch.cli.output import (
 )
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import ago, parsed, utc
+from acrwatch.cli.triage import COMMANDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -29,12 +32,18 @@ _HEALTH_SPAN = timedelta(hours=24)
 
 @click.group()
 def alerts() -> None:
-    """List and read alerts."""
+    """List, read, assign and close alerts."""
+
+
+for _command in COMMANDS:
+    alerts.add_command(_command)
 
 
 @alerts.command("list")
 @click.option("--status", type=click.Choice(["new", "active", "closed"]), help="Only these.")
 @click.option("--rule", metavar="SLUG", help="Only those of this rule.")
+@click.option("--assignee", metavar="NAME", help="Only those of this person.")
+@click.option("--unassigned", is_flag=True, help="Only those of nobody.")
 @click.option("--historical", is_flag=True, help="Only those that late events raised, which are never delivered.")
 @click.option("--all", "everything", is_flag=True, help="Historical, merged and withdrawn ones too.")
 @list_options
@@ -44,6 +53,8 @@ def list_(
     /,
     status: str | None,
     rule: str | None,
+    assignee: str | None,
+    unassigned: bool,
     historical: bool,
     everything: bool,
     output_format: Format | None,
@@ -56,7 +67,13 @@ def list_(
     wanted = None if everything else historical
     with session.database() as database, database.connect() as connection:
         found = store.find(
-            connection, status=status, rule=rule, historical=wanted, include_withdrawn=everything, limit=limit + 1
+            connection,
+            status=status,
+            rule=rule,
+            historical=wanted,
+            assignee="" if unassigned else assignee,
+            include_withdrawn=everything,
+            limit=limit + 1,
         )
         if rule is not None and not found and not store.find(connection, rule=rule, include_withdrawn=True, limit=1):
             refuse_unknown(session, rule)
@@ -94,17 +111,19 @@ def show(session: Session, /, alert_id: str, as_json: bool) -> None:
 
     with session.database() as database, database.connect() as connection:
         alert = store.get(connection, alert_id)
+        history = store.history(connection, alert.id)
         health = _health(session, connection)
     if as_json:
-        write_json(store.as_json(alert))
+        write_json({**store.as_json(alert), "history": [store.history_as_json(one) for one in history]})
     else:
-        write_alert(alert, installed(session, alert.rule), session.clock.now())
+        write_alert(alert, installed(session, alert.rule), history, session.clock.now())
     for line in health:
         note(line)
 
 
 def _status(item: Any) -> str:
-    words = [item["status"], item["close_reason"], "historical" if item["historical"] else None]
+    whose = f"for {item['assignee']}" if item["assignee"] else None
+    words = [item["status"], item["close_reason"], whose, "historical" if item["historical"] else None]
     return ", ".join(word for word in words if word)
 
 

@@ -57,8 +57,8 @@ def ack(session: Session, /, keys: tuple[str, ...]) -> None:
     For gaps, which nothing else ends before they are 7 days old, and for failures of what is no longer configured. A
     failure that goes on opens its incident anew.
     """
-    from detections.alerting import Publishing
     from detections.blindness import acknowledge
+    from detections.notices import Publishing
     from storage.state import incidents as store
 
     publishing = Publishing(tuple(one.name for one in session.config.destinations))

@@ -17,7 +17,7 @@ COMMANDS: Final = {
     "import": Entry("acrwatch.cli.imports:import_files", "Import files of audit records."),
     "detect": Entry("acrwatch.cli.service:detect", "Judge new events by the rules."),
     "deliver": Entry("acrwatch.cli.service:deliver", "Send what waits in the outbox to its destinations."),
-    "alerts": Entry("acrwatch.cli.alerts:alerts", "List and read alerts."),
+    "alerts": Entry("acrwatch.cli.alerts:alerts", "List, read, assign and close alerts."),
     "incidents": Entry("acrwatch.cli.incidents:incidents", "List and acknowledge what makes acrwatch blind."),
     "rejects": Entry("acrwatch.cli.rejects:rejects", "List and replay records that could not become events."),
     "rules": Entry("acrwatch.cli.rules:rules", "List, read, test and check detection rules."),

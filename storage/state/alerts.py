@@ -22,6 +22,7 @@ RECOVERED: Final = "recovered"
 EXPIRED: Final = "expired"
 # A person's word on an alert about acrwatch itself, by `acrwatch incidents ack`.
 ACKNOWLEDGED: Final = "acknowledged"
+ENGINE_REASONS: Final = frozenset({MERGED, SUPERSEDED, RECOVERED, EXPIRED, ACKNOWLEDGED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class Alert:
     raised_at: datetime
     closed_at: datetime | None
     changed_after_close: bool
+    assignee: str | None = None
+    acked_at: datetime | None = None
 
     @property
     def standing(self) -> bool:
@@ -103,7 +106,10 @@ def _row(alert: Alert) -> dict[str, Any]:
 def record(
     connection: Connection, alert_id: str, change: str, detail: Mapping[str, Any], *, actor: str, now: datetime
 ) -> None:
-    """Add one line to an alert's history. History is never rewritten."""
+    """Add one line to an alert's history. History is never rewritten.
+
+    What people change stands in `detail` as {"fields": {name: {"from", "to"}}}, and what they said as "comment".
+    """
     connection.execute(
         insert(alert_history).values(alert_id=alert_id, at=now, actor=actor, change=change, detail=dict(detail))
     )
@@ -148,14 +154,15 @@ def find(
     status: str | None = None,
     rule: str | None = None,
     historical: bool | None = None,
+    assignee: str | None = None,
     include_withdrawn: bool = False,
     limit: int | None = None,
 ) -> list[Alert]:
-    """Return alerts, newest first. Merged and superseded ones only when asked for."""
+    """Return alerts, newest first. Merged and superseded ones only when asked for. `assignee` "" is nobody."""
     conditions: list[ColumnElement[bool]] = [] if include_withdrawn else [_is_standing()]
-    for column, wanted in ((alerts.c.status, status), (alerts.c.rule, rule), (alerts.c.historical, historical)):
-        if wanted is not None:
-            conditions.append(column == wanted)
+    assigned = func.coalesce(alerts.c.assignee, "")
+    wanted = ((alerts.c.status, status), (alerts.c.rule, rule), (alerts.c.historical, historical), (assigned, assignee))
+    conditions += [column == value for column, value in wanted if value is not None]
     query = select(*_COLUMNS).where(*conditions).order_by(alerts.c.created_at.desc(), alerts.c.id.desc()).limit(limit)
     return [Alert(**row) for row in connection.execute(query).mappings()]
 
@@ -196,10 +203,20 @@ def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
 
     `evidence` lists the ids of the earliest matching events; `evidence_truncated` says that `count` is larger.
     """
-    times = ("first_seen", "last_seen", "created_at", "updated_at", "raised_at", "closed_at")
+    times = ("first_seen", "last_seen", "created_at", "updated_at", "raised_at", "acked_at", "closed_at")
     plain = {name: _iso(getattr(alert, name)) for name in times}
     kept = ("id", "rule", "rule_id", "rule_version", "context_version", "title", "severity", "status", "reason")
-    more = ("historical", "entities", "registries", "count", "tags", "revision", "close_reason", "merged_into")
+    more = (
+        "historical",
+        "entities",
+        "registries",
+        "count",
+        "tags",
+        "revision",
+        "close_reason",
+        "merged_into",
+        "assignee",
+    )
     return {
         **{name: getattr(alert, name) for name in kept},
         "url": f"{public_url.rstrip('/')}/alerts/{alert.id}",
@@ -213,6 +230,11 @@ def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
             for (time, event_id), row in alert.evidence_rows
         ],
     }
+
+
+def history_as_json(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one line of an alert's history as the CLI and the API give it."""
+    return {"at": _iso(line["at"]), **{name: line[name] for name in ("actor", "change", "detail")}}
 
 
 def _iso(moment: datetime | None) -> str | None:

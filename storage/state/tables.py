@@ -156,7 +156,7 @@ alerts: Final = Table(
     _column("registries", _json()),
     _column("status", String(10)),  # new | active | closed
     _column("close_reason", String(60), nullable=True),  # merged | superseded | a verdict
-    _column("merged_into", String(40), nullable=True),
+    _column("merged_into", String(40), nullable=True),  # the alert it is part of, or a duplicate of
     _column("historical", Boolean),
     _column("first_seen", UtcDateTime()),
     _column("last_seen", UtcDateTime()),
@@ -171,6 +171,8 @@ alerts: Final = Table(
     _column("raised_at", UtcDateTime()),  # last created/updated notice; a long alert is raised daily
     _column("closed_at", UtcDateTime(), nullable=True),
     _column("changed_after_close", Boolean),
+    _column("assignee", String(200), nullable=True),
+    _column("acked_at", UtcDateTime(), nullable=True),  # when a person first took note of it
     Index(None, "rule", "group_key", "last_seen"),
     Index(None, "created_at", "id"),
 )
@@ -183,7 +185,7 @@ alert_history: Final = Table(  # append-only: who changed what, when
     _column("at", UtcDateTime()),
     _column("actor", String(200)),  # "engine" or a person
     _column("change", String(40)),
-    _column("detail", _json()),
+    _column("detail", _json()),  # of a person: {"fields": {name: {"from", "to"}}, "comment"}
 )
 
 # --- delivery -----------------------------------------------------------------------------------------------------

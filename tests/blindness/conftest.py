@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from detections.alerting import Publishing
 from detections.blindness import Watch, Watched
+from detections.notices import Publishing
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA
 from storage.state import alerts, incidents

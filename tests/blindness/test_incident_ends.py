@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from detections.alerting import Publishing
 from detections.blindness import _MIRRORED, METADATA, acknowledge
+from detections.notices import Publishing
 from storage.state import incidents
 from storage.state.database import Database
 from storage.state.incidents import KINDS

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from detections.alerting import Publishing
 from detections.blindness import Watch
+from detections.notices import Publishing
 from storage.lake import Lake
 from storage.state import incidents, leases
 from storage.state.database import Database

@@ -17,10 +17,10 @@ from acrwatch.cli.session import Session
 from acrwatch.core.clock import SystemClock
 from acrwatch.delivery.sinks import Outcome, Outgoing, Sink
 from acrwatch.delivery.worker import deliver_due
-from detections.alerting import Publishing
 from detections.context import Context
 from detections.detection import Detection
 from detections.engine import Engine
+from detections.notices import Publishing
 from detections.rule import load_rules
 from storage.lake import Lake
 from storage.lake.snapshot import Snapshot

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from detections.alerting import Publishing
+from detections.notices import Publishing
 from tests.contract.child import SLUG, admin_rule
 from tests.delivery.conftest import receiver
 from tests.detections.conftest import Bench

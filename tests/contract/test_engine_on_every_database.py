@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from acrwatch.core.errors import ConflictError
-from detections.alerting import Publishing
 from detections.detection import Detection
+from detections.notices import Publishing
 from scheduler import load_detections
 from storage.state import alerts, outbox, runs
 from tests.contract.child import SLUG
@@ -24,7 +24,7 @@ from tests.detections.conftest import Bench, Happening
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 CHILD = """
 import sys
-from detections.alerting import Publishing
+from detections.notices import Publishing
 from detections.context import Context
 from detections.engine import Engine
 from acrwatch.core.clock import SystemClock

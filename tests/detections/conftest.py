@@ -16,11 +16,11 @@ from sqlalchemy import select
 from acrwatch.core.address import parse_address
 from acrwatch.core.identity import identity_kind
 from acrwatch.core.registry import RegistryContext
-from detections.alerting import Publishing
 from detections.behavioural import discover
 from detections.context import Context
 from detections.detection import Detection
 from detections.engine import Engine, Passed
+from detections.notices import Publishing
 from detections.rule import load_rules, parse_rule
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import pytest
 
 from detections import failure
-from detections.alerting import Publishing
 from detections.detection import Judgement, Metadata
+from detections.notices import Publishing
 from storage.schema import ARROW_SCHEMA
 from storage.state import incidents, runs
 
@@ -273,7 +273,7 @@ def test_two_engines_at_once_find_what_one_finds(make_bench: Make, happening: Ma
 CHILD = """
 import sys
 from detections import failure
-from detections.alerting import Publishing
+from detections.notices import Publishing
 from detections.behavioural import discover
 from detections.context import Context
 from detections.engine import Engine

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from detections.alerting import BODY_BYTES, Publishing, group_key
+from detections.alerting import group_key
+from detections.notices import BODY_BYTES, Publishing
 
 Make = Callable[..., Any]
 HOSTILE = [

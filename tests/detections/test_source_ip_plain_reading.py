@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from detections.alerting import Alerting, Publishing
+from detections.alerting import Alerting
 from detections.behavioural.anomalous_source_ip import DETECTION
 from detections.behavioural.anomalous_source_ip.judging import new_network_chance
 from detections.behavioural.anomalous_source_ip.observing import Observed, network_day
 from detections.behavioural.anomalous_source_ip.registry_past import RegistryPast, past_of
 from detections.episode import Facts, of_event
+from detections.notices import Publishing
 from storage.state import alerts
 from storage.state.alerts import Alert
 from storage.state.database import Database
