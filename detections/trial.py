@@ -14,11 +14,12 @@ from typing import Final
 from sqlalchemy import Connection
 
 from acrwatch.core.errors import RemoteUnreachableError
-from detections.alerting import Alerting, Publishing
+from detections.alerting import Alerting
 from detections.context import Context
 from detections.detection import Detection
 from detections.engine import LATE_ALL, publish
 from detections.events import NewEvents
+from detections.notices import Publishing
 from storage.query import CHUNK_ROWS, Relations, span_of
 from storage.state import alerts
 from storage.state.alerts import Alert
