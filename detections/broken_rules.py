@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from detections import failure
-from detections.alerting import Publishing
+from detections.notices import Publishing
 from detections.rule import Mistake
 from storage.state import incidents, runs
 from storage.state.runs import Run

@@ -5,9 +5,9 @@ from datetime import datetime
 from pathlib import Path
 
 from detections import broken_rules
-from detections.alerting import Publishing
 from detections.detection import Detection
 from detections.library import read_library
+from detections.notices import Publishing
 from detections.rule import RuleSet, rule_files
 from storage.state.database import Database
 

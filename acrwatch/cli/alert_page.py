@@ -36,9 +36,7 @@ _WHERE_DIFFERENT: Final = (
 )
 
 
-def write_alert(
-    alert: "Alert", rule: "Metadata | None", history: Sequence[Mapping[str, Any]], now: datetime
-) -> None:
+def write_alert(alert: "Alert", rule: "Metadata | None", history: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Print the alert with what its rule says, where that is installed still, and what was done to it, oldest first;
     `now` (aware) decides how long ago things were."""
     from storage.state.alerts import as_json

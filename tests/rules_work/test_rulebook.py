@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from detections import failure
-from detections.alerting import Publishing
 from detections.library import read_library
+from detections.notices import Publishing
 from detections.rule import read_rules
 from detections.rulebook import Rulebook
 from storage.state import alerts, incidents, runs
