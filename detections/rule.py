@@ -117,9 +117,18 @@ def _listed(paths: Iterable[Path], mistakes: list[Mistake]) -> list[Path]:
     return list(found)
 
 
-def load_rules(paths: Iterable[Path] = (SHIPPED,)) -> Mapping[str, Detection]:
-    """Return the detections of `read_rules`. Raises ConfigError that lists every mistake where there is one."""
-    rules = read_rules(paths)
+def read_files(paths: Iterable[Path], *, beside: Iterable[Path] = ()) -> RuleSet:
+    """Return the detections of these files and folders, and of no others; `beside` are folders of rules that they may
+    refer to. A name may be one of those beside: so a rule in use is tried in another version."""
+    files = [file for path in paths for file in rule_files(path)]
+    rules = read_rules([*files, *beside])
+    mine = {file.stem: rules.detections[file.stem] for file in files if file.stem in rules.detections}
+    return RuleSet(mine, tuple(mistake for mistake in rules.mistakes if mistake.file in files))
+
+
+def load_rules(paths: Iterable[Path] = (SHIPPED,), *, beside: Iterable[Path] = ()) -> Mapping[str, Detection]:
+    """Return the detections of `read_files`. Raises ConfigError that lists every mistake where there is one."""
+    rules = read_files(paths, beside=beside)
     if rules.mistakes:
         listed = "\n  ".join(map(str, rules.mistakes))
         raise ConfigError(f"Rules cannot be loaded:\n  {listed}", remedy="Correct the rule files")

@@ -17,8 +17,8 @@ from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from ingest.pipeline import Pipeline
-    from ingest.sources.files import FilesSource
+    from ingest.pipeline import Counts, Pipeline
+    from ingest.sources.files import FilesSource, Progress
     from scheduler import Parts
 
 # Nobody waits for single events of an import; few large commits make few large files.
@@ -37,14 +37,7 @@ def import_files(session: Session, /, paths: tuple[Path, ...], as_json: bool) ->
     PT1H.json trees of a storage archive. A file imported before is skipped, and an event known already is stored once.
     """
     with session.parts() as parts:
-        source, pipeline = _opened(parts, paths)
-        with _progress_bar(source):
-            counts = pipeline.run_once()
-    progress = source.progress
-    if not progress.files_total:
-        raise NotFoundError(
-            f"no .json, .jsonl or .gz file below {', '.join(map(str, paths))}", remedy="Name the files themselves"
-        )
+        progress, counts = read_files(parts, paths)
     files = {"files": progress.files_done, "files_skipped": progress.files_skipped}
     if as_json:
         write_json({**files, **dataclasses.asdict(counts)})
@@ -52,6 +45,19 @@ def import_files(session: Session, /, paths: tuple[Path, ...], as_json: bool) ->
     note(f"{counted(progress.files_done, 'file')}{skipped}: {sentence(counts)}")
     if counts.events:
         note("`acrwatch detect --once` judges them now; a running service does by itself.")
+
+
+def read_files(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[Progress, Counts]":
+    """Store what these files hold; return how far it came and what was counted. Raises NotFoundError where none is a
+    file of records."""
+    source, pipeline = _opened(parts, paths)
+    with _progress_bar(source):
+        counts = pipeline.run_once()
+    if not source.progress.files_total:
+        raise NotFoundError(
+            f"no .json, .jsonl or .gz file below {', '.join(map(str, paths))}", remedy="Name the files themselves"
+        )
+    return source.progress, counts
 
 
 def _opened(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[FilesSource, Pipeline]":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from acrwatch.cli.backtest import backtest
 from acrwatch.cli.output import (
     SEVERITY_STYLE,
     Column,
@@ -25,6 +26,7 @@ from acrwatch.cli.output import (
     write_json,
     write_text,
 )
+from acrwatch.cli.rule_run import run
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import span
 from acrwatch.core.errors import NotFoundError
@@ -197,12 +199,16 @@ def known(session: Session, slug: str) -> "Detection":
 def chosen(session: Session, which: Sequence[str]) -> "Mapping[str, Detection]":
     """Return the detections that these words name: files and folders by their path, others by slug; without any word
     those in use. Raises NotFoundError for a slug nobody has, ConfigError for a file that is no rule."""
-    from detections.rule import load_rules
+    from detections.rule import SHIPPED, load_rules
 
     if not which:
         return session.rules.detections
     paths = [Path(word) for word in which if Path(word).exists()]
-    return {**load_rules(paths), **{word: known(session, word) for word in which if not Path(word).exists()}}
+    beside = (SHIPPED, *session.config.detections.rules)
+    return {
+        **load_rules(paths, beside=beside),
+        **{word: known(session, word) for word in which if not Path(word).exists()},
+    }
 
 
 def broken_lines(session: Session) -> list[str]:
@@ -215,3 +221,7 @@ def about_ourselves() -> "Mapping[str, Metadata]":
     from detections import blindness, failure
 
     return {**blindness.METADATA, failure.SLUG: failure.METADATA}
+
+
+rules.add_command(backtest)
+rules.add_command(run)

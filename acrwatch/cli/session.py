@@ -49,13 +49,13 @@ class Session:
         return read_library(self.config.detections.rules)
 
     @contextmanager
-    def parts(self) -> "Iterator[Parts]":
-        """Yield what the configuration names (lake, database, sources, sinks), opened as it is asked for."""
+    def parts(self, config: Config | None = None) -> "Iterator[Parts]":
+        """Yield what the configuration, or another one, names , opened when asked for."""
         import random
 
         from scheduler import Parts
 
-        with Parts(self.config, clock=self.clock, rng=random.Random()) as parts:  # noqa: S311 - jitter, no secrets
+        with Parts(config or self.config, clock=self.clock, rng=random.Random()) as parts:  # noqa: S311 - jitter, no secrets
             yield parts
 
     @contextmanager
