@@ -1,0 +1,145 @@
+"""One labelled world for the figures of the library: made, stored and judged day by day, as a service would.
+
+Records become messages, messages rows by the product's own decoder, rows commits of a lake, and the engine judges each
+day's with all detections, its clock at that day's end. Memory holds one batch of six hours.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from acrwatch.core.model import Message
+from acrwatch.core.registry import SETTINGS, RegistryContext, from_settings
+from acrwatch.simulate import (
+    Attack,
+    Labelled,
+    Scenario,
+    encode_messages,
+    ground_truth,
+    registry_settings,
+    simulate,
+    spread_attacks,
+)
+from detections.context import Context, with_shipped
+from detections.detection import Detection
+from detections.engine import Engine
+from ingest.normalise import Normaliser
+from storage.lake import Lake
+from storage.lake.maintenance import maintain
+from storage.state import alerts
+from storage.state.alerts import Alert
+from storage.state.database import Database
+
+START: Final = datetime(2026, 1, 5, tzinfo=UTC)
+DAYS: Final = 90
+"""The last 45 are attacked; dormancy, from the 75th on."""
+REGISTRIES: Final = ("contoso", "fabrikam", "northwind", "adatum", "litware", "tailspin", "wingtip", "proseware")
+ATTACKS_OF_A_KIND: Final = 6
+
+_STREAM: Final = "eventhub/bench/quality/0/0"
+_BATCH: Final = timedelta(hours=6)
+_DELIVERY: Final = timedelta(minutes=15)
+_RECORDS_PER_MESSAGE: Final = 200
+_MAINTAIN_DAYS: Final = 10
+
+
+@dataclass(slots=True)
+class Played:
+    """What a world came to. `labels` maps the event id (hex) of each labelled record to its attack's place."""
+
+    attacks: Sequence[Attack]
+    alerts: Sequence[Alert] = ()
+    labels: dict[str, int] = field(default_factory=dict)
+    events: int = 0
+    failed: set[str] = field(default_factory=set)
+    storing: float = 0.0
+    judging: float = 0.0
+
+
+@dataclass(slots=True)
+class _Clock:
+    moment: datetime = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def scenario_of(seed: int, events_per_day: int) -> Scenario:
+    """Return the world of a seed: attacks of every kind among everyday traffic."""
+    end = START + timedelta(days=DAYS)
+    return Scenario(
+        start=START,
+        end=end,
+        seed=seed,
+        registries=REGISTRIES,
+        events_per_day=events_per_day,
+        attacks=spread_attacks(START, end, count=ATTACKS_OF_A_KIND, seed=seed),
+        everyday=True,
+    )
+
+
+def context_of(scenario: Scenario) -> Context:
+    """Return what the owners of the registries would configure, over the shipped labels."""
+    parsers = {setting.name: setting.parse for setting in SETTINGS}
+    registries: dict[str, RegistryContext] = {}
+    for name, found in registry_settings(scenario).items():
+        registries[name] = from_settings({key: parsers[key](values) for key, values in found.items()})
+    return with_shipped(registries)
+
+
+def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path) -> Played:
+    """Make, store and judge a world in an empty folder; return its alerts beside the truth."""
+    played = Played(ground_truth(scenario))
+    database = Database(f"sqlite:///{folder}/state.db")
+    database.migrate()
+    lake, clock = Lake.open(folder / "lake"), _Clock()
+    engine = Engine(lake, database, library, context_of(scenario), clock)
+    began = time.perf_counter()
+    for day in _stored(scenario, lake, played):
+        played.storing += time.perf_counter() - began
+        clock.moment = START + timedelta(days=day + 1) + _DELIVERY
+        began = time.perf_counter()
+        played.failed.update(engine.run_until_done().failed)
+        played.judging += time.perf_counter() - began
+        began = time.perf_counter()
+        if day % _MAINTAIN_DAYS == 0:
+            maintain(lake, now=datetime.now(UTC))
+    with database.connect() as connection:
+        played.alerts = alerts.find(connection)
+    database.close()
+    return played
+
+
+def _stored(scenario: Scenario, lake: Lake, played: Played) -> Iterator[int]:
+    """Store the world; yield the number of each day once it is stored."""
+    normaliser, sequence = Normaliser(), itertools.count()
+    marks = {mark: place for place, attack in enumerate(played.attacks) for mark in attack.marks}
+    wanted = pa.array(list(marks), pa.string())
+    for number, batch in itertools.groupby(simulate(scenario), key=_batch_number):
+        taken_in = START + (number + 1) * _BATCH + _DELIVERY
+        messages = list(_messages(batch, sequence, taken_in))
+        table = normaliser.batch(messages, now=taken_in).events
+        lake.commit(table, {_STREAM: messages[-1].sequence_number})
+        played.events += table.num_rows
+        marked = table.filter(pc.is_in(table.column("correlation_id"), wanted))
+        found = zip(marked.column("event_id").to_pylist(), marked.column("correlation_id").to_pylist(), strict=True)
+        played.labels.update((event_id.hex(), marks[mark]) for event_id, mark in found)
+        if number % 4 == 3:
+            yield number // 4
+
+
+def _batch_number(item: Labelled) -> int:
+    return int((item.time - START) / _BATCH)
+
+
+def _messages(batch: Iterator[Labelled], sequence: Iterator[int], taken_in: datetime) -> Iterator[Message]:
+    for body in encode_messages((item.record for item in batch), per_message=_RECORDS_PER_MESSAGE):
+        number = next(sequence)
+        yield Message(_STREAM, number, body, "0", str(number), taken_in)
