@@ -19,8 +19,9 @@ _ACTOR: Final = (
 # The /24 of a v4 address, the /48 of a v6 one: the sizes commonly assigned to one site. Spelled from the sortable key.
 _NETWORK: Final = (
     "CASE WHEN ip_key IS NULL THEN NULL "
-    "WHEN hex(ip_key)[1:24] = '00000000000000000000FFFF' THEN regexp_replace(caller_ip, '[0-9]+$', '0/24') "
-    "ELSE lower(hex(ip_key)[1:4] || ':' || hex(ip_key)[5:8] || ':' || hex(ip_key)[9:12]) || '::/48' END"
+    "WHEN substr(hex(ip_key), 1, 24) = '00000000000000000000FFFF' THEN regexp_replace(caller_ip, '[0-9]+$', '0/24') "
+    "ELSE lower(substr(hex(ip_key), 1, 4) || ':' || substr(hex(ip_key), 5, 4) || ':' || substr(hex(ip_key), 9, 4)) "
+    "|| '::/48' END"
 )
 # What one delete, untag or purge takes away. The tag comes first: thirty tags of one digest are thirty losses.
 _TARGET: Final = (

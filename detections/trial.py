@@ -20,6 +20,7 @@ from detections.detection import Detection
 from detections.engine import LATE_ALL, publish
 from detections.events import NewEvents
 from detections.notices import Publishing
+from storage.lake.snapshot import Snapshot
 from storage.query import CHUNK_ROWS, Relations, span_of
 from storage.state import alerts
 from storage.state.alerts import Alert
@@ -68,14 +69,15 @@ def try_rules(
     `chunk_rows` rows of them, so that a long span needs no more memory than a short one. A detection that raises is a
     Trial with an error; the others go on.
     """
+    parts = _Parts(events, context)
     for slug, detection in detections.items():
         started = time.perf_counter()
         try:
             with database_aside() as connection:
-                tried = _Tried(detection, events, context, lateness, connection, until)
+                tried = _Tried(detection, parts, context, lateness, connection, until)
                 if detection.has_profile:
                     tried.learn(since, chunk_rows)
-                for low, high in _steps(events, since, until, chunk_rows):
+                for low, high in _steps(events.snapshot, since, until, chunk_rows):
                     tried.judge(low, high)
                     progress(slug, high)
                 found = tried.standing()
@@ -93,7 +95,7 @@ class _Tried:
     """One detection on trial, with the state it has so far."""
 
     detection: Detection
-    events: Relations
+    parts: "_Parts"
     context: Context
     lateness: timedelta
     connection: Connection
@@ -103,16 +105,16 @@ class _Tried:
 
     def learn(self, until: datetime, chunk_rows: int) -> None:
         """Build the profile from what lies before, and report nothing of it."""
-        files = self.events.snapshot.files
+        files = self.parts.events.snapshot.files
         if files:
             since = datetime.combine(min(file.date for file in files), datetime.min.time(), UTC)
-            for low, high in _steps(self.events, since, until, chunk_rows):
-                part = self._between(low, high, LATE_ALL)
+            for low, high in _steps(self.parts.events.snapshot, since, until, chunk_rows):
+                part = self.parts.between(low, high, LATE_ALL)
                 self.detection.judge(self.detection.observe(part), self.connection)
 
     def judge(self, since: datetime, until: datetime) -> None:
         """Judge a span, and add what matches to the alerts."""
-        part = self._between(since, until, self.lateness)
+        part = self.parts.between(since, until, self.lateness)
         judgement = self.detection.judge(self.detection.observe(part), self.connection)
         alerting = Alerting(self.detection, part, self.connection, self.context.version(), Publishing(), self.now)
         publish(alerting, judgement)
@@ -123,15 +125,31 @@ class _Tried:
         """Return the alerts that stand, oldest first."""
         return tuple(sorted(alerts.find(self.connection), key=lambda alert: (alert.first_seen, alert.group_key)))
 
-    def _between(self, since: datetime, until: datetime, lateness: timedelta) -> NewEvents:
-        part = span_of(self.events.snapshot, since, until)
-        return NewEvents(self.events, part, self.context, lateness=lateness)
+
+@dataclass(slots=True)
+class _Parts:
+    """The spans that are judged. Detections that ask for the same one, one after the other, share it: to set one up
+    takes some fifteen exchanges with a server."""
+
+    events: Relations
+    context: Context
+    _last: tuple[tuple[datetime, datetime, timedelta], NewEvents] | None = None
+
+    def between(self, since: datetime, until: datetime, lateness: timedelta) -> NewEvents:
+        """Return the events of a span; those of another span may not be used any more."""
+        key = (since, until, lateness)
+        if self._last is None or self._last[0] != key:
+            part = span_of(self.events.snapshot, since, until)
+            self._last = (key, NewEvents(self.events, part, self.context, lateness=lateness))
+        return self._last[1]
 
 
-def _steps(events: Relations, since: datetime, until: datetime, chunk_rows: int) -> Iterator[tuple[datetime, datetime]]:
+def _steps(
+    snapshot: Snapshot, since: datetime, until: datetime, chunk_rows: int
+) -> Iterator[tuple[datetime, datetime]]:
     """Yield stretches of whole dates that hold about `chunk_rows` rows each, the first and the last cut to the span."""
     rows: dict[datetime, int] = {}
-    for file in events.snapshot.files:
+    for file in snapshot.files:
         day = datetime.combine(file.date, datetime.min.time(), UTC)
         rows[day] = rows.get(day, 0) + file.rows
     low, held = since, 0

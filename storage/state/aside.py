@@ -14,7 +14,7 @@ def database_aside() -> Iterator[Connection]:
     engine = create_engine("sqlite://", hide_parameters=True)
     try:
         with engine.begin() as connection:
-            metadata.create_all(connection)
+            metadata.create_all(connection, checkfirst=False)
             yield connection
     finally:
         engine.dispose()
