@@ -35,7 +35,7 @@ from acrwatch.delivery.sinks import Sink
 from acrwatch.delivery.sinks.discover import open_sinks
 from acrwatch.delivery.worker import Summary, deliver_due
 from detections.blindness import Watch, Watched
-from detections.context import Context, with_shipped
+from detections.context_sources import ContextSources
 from detections.detection import Detection
 from detections.engine import Engine
 from detections.library import read_library
@@ -74,6 +74,11 @@ _MAINTENANCE_LEASE: Final = timedelta(minutes=10)
 def load_detections() -> dict[str, Detection]:
     """Return every shipped detection by slug that loads; `read_library` says which do not, and why."""
     return dict(read_library().detections)
+
+
+def context_sources(config: Config) -> ContextSources:
+    """Return where rules get what they know of the registries: the configuration, and what the state database adds."""
+    return ContextSources({EVERY: config.every_registry, **config.registries})
 
 
 class Parts:
@@ -167,16 +172,17 @@ class Parts:
             self.lake(),
             self.database,
             self.rulebook,
-            self.context(),
+            self.contexts,
             self.clock,
             lateness=self.config.detections.lateness,
             publishing=self._publishing(),
             on_alerts=on_alerts,
         )
 
-    def context(self) -> Context:
-        """Return what rules know of the registries."""
-        return with_shipped({EVERY: self.config.every_registry, **self.config.registries})
+    @property
+    def contexts(self) -> ContextSources:
+        """What rules know of the registries; each pass asks anew, so that an import counts from the next one on."""
+        return context_sources(self.config)
 
     def watch(self) -> Watch:
         """Return a watch for what blinds us: one per thread, kept, for it remembers what it has read."""

@@ -10,9 +10,12 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
+from sqlalchemy import Connection
 
 from acrwatch.core.registry import EVERY, RegistryContext
 from acrwatch.core.setting import IpNetwork
@@ -22,11 +25,15 @@ _MAPPED: Final = 0xFFFF << 32
 _MAPPED_NETWORK: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
     """All registries, by name in any case; what `*` has holds for each of them, beside its own."""
 
     registries: Mapping[str, RegistryContext] = field(default_factory=dict)
+
+    def current(self, _connection: Connection, *, now: datetime) -> "Context":  # noqa: ARG002 - see ContextSource
+        """Return itself: a context that does not change."""
+        return self
 
     def of(self, registry: str) -> RegistryContext:
         """Return what a registry has: its own lists with the values that hold for every registry."""
@@ -43,8 +50,24 @@ class Context:
         found = self.registries.values()
         return any(one.ranges.get(name) or one.lists.get(name) or name in one.flags for one in found)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Mapping[str, Any]:
         """Return the context as JSON values, in a fixed order."""
+        return self._document
+
+    def version(self) -> str:
+        """Return the SHA-256 of the document."""
+        return self._version
+
+    def tables(self) -> Mapping[str, pa.Table]:
+        """Return the relations that placeholders are compiled against.
+
+        Values without wildcards and patterns of LIKE (escaped by a backslash) lie in two, so that a long list of values
+        is looked up by hash. The registry `*` stands for all.
+        """
+        return self._tables
+
+    @cached_property
+    def _document(self) -> Mapping[str, Any]:
         return {
             name.casefold(): {
                 "ranges": {key: sorted(map(str, found)) for key, found in sorted(registry.ranges.items())},
@@ -54,16 +77,12 @@ class Context:
             for name, registry in sorted(self.registries.items())
         }
 
-    def version(self) -> str:
-        """Return the SHA-256 of the document."""
-        return hashlib.sha256(json.dumps(self.document(), sort_keys=True).encode()).hexdigest()
+    @cached_property
+    def _version(self) -> str:
+        return hashlib.sha256(json.dumps(self._document, sort_keys=True).encode()).hexdigest()
 
-    def tables(self) -> dict[str, pa.Table]:
-        """Return the relations that placeholders are compiled against.
-
-        Values without wildcards and patterns of LIKE (escaped by a backslash) lie in two, so that a long list of values
-        is looked up by hash. The registry `*` stands for all.
-        """
+    @cached_property
+    def _tables(self) -> Mapping[str, pa.Table]:
         named = [(name.casefold(), registry) for name, registry in self.registries.items()]
         listed = [(name, key, value) for name, r in named for key, found in r.lists.items() for value in found]
         return {
@@ -90,6 +109,14 @@ class Context:
                 [(name, flag) for name, r in named for flag in r.flags], registry=pa.string(), flag=pa.string()
             ),
         }
+
+
+class ContextSource(Protocol):
+    """What a pass asks for the context that it judges by."""
+
+    def current(self, connection: Connection, *, now: datetime) -> Context:
+        """Return the context in force at a moment."""
+        ...
 
 
 def with_shipped(registries: Mapping[str, RegistryContext]) -> Context:

@@ -16,7 +16,7 @@ from acrwatch.core.crashpoint import reach
 from acrwatch.core.errors import ConflictError, RemoteUnreachableError
 from detections import failure
 from detections.alerting import Alerting
-from detections.context import Context
+from detections.context import Context, ContextSource
 from detections.detection import Detection, Group, Judgement
 from detections.events import NewEvents
 from detections.notices import Publishing
@@ -58,7 +58,7 @@ class Engine:
     lake: Lake
     database: Database
     detections: Mapping[str, Detection]
-    context: Context
+    context: ContextSource
     clock: Clock
     lateness: timedelta = timedelta(hours=24)
     publishing: Publishing = field(default_factory=Publishing)
@@ -98,8 +98,8 @@ class Engine:
         """Let every detection judge its next slice of new rows, but for those whose slug is in `leave_out`."""
         chosen = [detection for slug, detection in self.detections.items() if slug not in leave_out]
         with Reader(self.lake.snapshot()) as reader:
-            cursors = self._cursors()
-            outcomes = [self._run(reader, detection, cursors.get(detection.metadata.slug)) for detection in chosen]
+            cursors, context = self._cursors(), self._context()
+            outcomes = [self._run(reader, one, cursors.get(one.metadata.slug), context) for one in chosen]
         return Passed(
             max((outcome.new_events for outcome in outcomes), default=0),
             sum(outcome.created for outcome in outcomes),
@@ -107,6 +107,11 @@ class Engine:
             tuple(slug for outcome in outcomes for slug in outcome.failed),
             any(outcome.more for outcome in outcomes),
         )
+
+    def _context(self) -> Context:
+        """Return the context that one pass judges by, all of it: what changes meanwhile counts from the next on."""
+        with self.database.connect() as connection:
+            return self.context.current(connection, now=self.clock.now())
 
     def _cursors(self) -> Mapping[str, Cursor]:
         with self.database.connect() as connection:
@@ -118,13 +123,13 @@ class Engine:
             runs.start_first(connection, versions, now=self.clock.now())
             return runs.load(connection)
 
-    def _run(self, reader: Reader, detection: Detection, cursor: Cursor | None) -> Passed:
+    def _run(self, reader: Reader, detection: Detection, cursor: Cursor | None, context: Context) -> Passed:
         """Judge one slice; `cursor` is None for a detection added to others that run already."""
         slug, started = detection.metadata.slug, self.clock.now()
         rows = 0
         try:
             if cursor is None:
-                self._begin_at_head(reader, detection)
+                self._begin_at_head(reader, detection, context)
                 return Passed()
             part = reader.slice_after(cursor.positions, cursor.hint, chunk_rows=self.chunk_rows)
             rows = part.rows
@@ -132,7 +137,7 @@ class Engine:
                 self._keep_hint(detection, cursor, part)
                 self._end_failure(slug)
                 return Passed()
-            return self._judge(reader, detection, cursor, part, started)
+            return self._judge(reader, detection, cursor, part, context, started)
         except ConflictError as error:
             log.info("%s", error)
             return Passed(more=True)
@@ -143,7 +148,7 @@ class Engine:
             self._record_failure(detection, started, rows, error)
             return Passed(failed=(slug,))
 
-    def _begin_at_head(self, reader: Reader, detection: Detection) -> None:
+    def _begin_at_head(self, reader: Reader, detection: Detection, context: Context) -> None:
         """Let a detection build its profile, if it keeps one, from what lies before; it reports nothing of that.
 
         All of it counts as late: what a profile says of the past may appear beside what comes, but wakes nobody.
@@ -151,7 +156,7 @@ class Engine:
         metadata, past = detection.metadata, reader.whole()
         observed = None
         if detection.has_profile:
-            observed = detection.observe(NewEvents(reader, past, self.context, lateness=LATE_ALL))
+            observed = detection.observe(NewEvents(reader, past, context, lateness=LATE_ALL))
         with self.database.begin() as connection:
             now = self.clock.now()
             mine = runs.start_at(connection, metadata.slug, past.upto, past.hint, version=metadata.version, now=now)
@@ -175,16 +180,18 @@ class Engine:
             with self.database.begin() as connection:
                 failure.recovered(connection, slug, self.publishing, now=self.clock.now())
 
-    def _judge(self, reader: Reader, detection: Detection, cursor: Cursor, part: Slice, started: datetime) -> Passed:
+    def _judge(
+        self, reader: Reader, detection: Detection, cursor: Cursor, part: Slice, context: Context, started: datetime
+    ) -> Passed:
         metadata = detection.metadata
-        events = NewEvents(reader, part, self.context, lateness=self.lateness)
+        events = NewEvents(reader, part, context, lateness=self.lateness)
         observed = detection.observe(events)
         reach("pass.observed")
         with self.database.begin() as connection:
             now = self.clock.now()
             runs.advance(connection, cursor, part.upto, part.hint, version=metadata.version, now=now)
             judgement = detection.judge(observed, connection)
-            context_version = contexts.remember(connection, self.context.document(), self.context.version(), now=now)
+            context_version = contexts.remember(connection, context.document(), context.version(), now=now)
             alerting = Alerting(detection, events, connection, context_version, self.publishing, now)
             publish(alerting, judgement)
             runs.record(

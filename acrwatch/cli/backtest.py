@@ -20,7 +20,7 @@ from acrwatch.cli.output import (
 )
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import utc
-from acrwatch.cli.trying import context_and_snapshot, moment_of, rows_between, tried, within_history
+from acrwatch.cli.trying import moment_of, rows_between, stored, tried, within_history
 
 if TYPE_CHECKING:
     from detections.backtest import Tally
@@ -56,9 +56,9 @@ def backtest(ctx: click.Context, which: tuple[str, ...], since: str, until: str 
     now = session.clock.now()
     begin = moment_of(since, now, "--since")
     end = moment_of(until, now, "--until") if until else now
-    with context_and_snapshot(session) as (context, snapshot):
-        begin = within_history(snapshot, begin, end)
-        found = tried(detections, snapshot, context, begin, end, session.config.detections.lateness)
+    snapshot = stored(session)
+    begin = within_history(snapshot, begin, end)
+    found = tried(detections, snapshot, session.context(), begin, end, session.config.detections.lateness)
     events = rows_between(snapshot, begin, end)
     if as_json:
         write_json({"since": _iso(begin), "until": _iso(end), "events": events, "rules": [_as_json(t) for t in found]})

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "incidents": Entry("acrwatch.cli.incidents:incidents", "List and acknowledge what makes acrwatch blind."),
     "rejects": Entry("acrwatch.cli.rejects:rejects", "List and replay records that could not become events."),
     "rules": Entry("acrwatch.cli.rules:rules", "List, read, test and check detection rules."),
+    "context": Entry("acrwatch.cli.context:context", "Import and read what rules know of the registries."),
     "destinations": Entry("acrwatch.cli.destinations:destinations", "List and test where alerts are sent."),
     "deliveries": Entry("acrwatch.cli.deliveries:deliveries", "List and retry what was sent, waits or was given up."),
     "config": Entry("acrwatch.cli.config:config", "Show the configuration in force."),

@@ -12,7 +12,7 @@ import click
 from acrwatch.cli.output import SEVERITY_STYLE, Column, Format, counted, list_options, note, show_list, within
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import parsed, utc
-from acrwatch.cli.trying import context_and_snapshot, moment_of, tried, within_history
+from acrwatch.cli.trying import moment_of, stored, tried, within_history
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def run(
     detections = chosen(session, files)
     if records is None:
         end = session.clock.now()
-        with context_and_snapshot(session) as (context, snapshot):
-            begin = within_history(snapshot, moment_of(since, end, "--since"), end)
-            found = tried(detections, snapshot, context, begin, end, session.config.detections.lateness)
+        snapshot = stored(session)
+        begin = within_history(snapshot, moment_of(since, end, "--since"), end)
+        found = tried(detections, snapshot, session.context(), begin, end, session.config.detections.lateness)
     else:
         found = _tried_on_file(session, detections, records)
     alerts = [_alert(alert) for tally in found for alert in tally.alerts]
@@ -84,13 +84,13 @@ def _tried_on_file(session: Session, detections: "Mapping[str, Detection]", reco
     with tempfile.TemporaryDirectory(prefix="acrwatch-run-") as folder:
         with session.parts(_aside(session.config, Path(folder))) as parts:
             _, counts = read_files(parts, (records,))
-            context, snapshot = parts.context(), parts.lake().snapshot()
+            snapshot = parts.lake().snapshot()
         note(f"{records}: {sentence(counts)}")
         dates = [file.date for file in snapshot.files]
         if not dates:
             raise NotFoundError(f"there is no audit record in {records}", remedy="See what import says of it")
         begin, end = datetime.combine(min(dates), time(), UTC), datetime.combine(max(dates) + _DAY, time(), UTC)
-        return tried(detections, snapshot, context, begin, end, _NEVER_LATE)
+        return tried(detections, snapshot, session.context(), begin, end, _NEVER_LATE)
 
 
 def _aside(config: "Config", folder: Path) -> "Config":

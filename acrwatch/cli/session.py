@@ -1,7 +1,6 @@
 """What commands share: the configuration, the state database and the time, each made when first asked for."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,6 +14,7 @@ from acrwatch.core.config import Config, load
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from detections.context import Context
     from detections.rule import RuleSet
     from scheduler import Parts
     from storage.state.database import Database
@@ -58,6 +58,21 @@ class Session:
         with Parts(config or self.config, clock=self.clock, rng=random.Random()) as parts:  # noqa: S311 - jitter, no secrets
             yield parts
 
+    def context(self) -> "Context":
+        """Return what rules know of the registries at present; where there is no state database, what is configured."""
+        from scheduler import context_sources
+        from storage.state.database import Database
+
+        sources = context_sources(self.config)
+        database = Database(self.config.store.database)
+        if database.file and not database.file.exists():
+            return sources.without_state()
+        try:
+            with database.connect() as connection:
+                return sources.current(connection, now=self.clock.now())
+        finally:
+            database.close()
+
     @contextmanager
     def new_database(self) -> "Iterator[Database]":
         """Yield the state database, created or brought up to date first: for commands that bring data in."""
@@ -78,15 +93,13 @@ class Session:
         """
         from storage.state.database import Database
 
-        url = self.config.store.database
-        file = re.fullmatch(r"sqlite(?:\+\w+)?:///([^?]+)(?:\?.*)?", url)
-        if file and not Path(file[1]).exists():
+        database = Database(self.config.store.database)
+        if database.file and not database.file.exists():
             where = self.config.path or "no acrwatch.toml here"
             raise NotFoundError(
-                f"there is no state database at {file[1]} (configuration: {where})",
+                f"there is no state database at {database.file} (configuration: {where})",
                 remedy="Point --config at the right file, or bring data in with `acrwatch run` or `acrwatch import`",
             )
-        database = Database(url)
         try:
             yield database
         finally:

@@ -33,15 +33,14 @@ def moment_of(written: str, now: datetime, option: str) -> datetime:
             ) from None
 
 
-@contextmanager
-def context_and_snapshot(session: Session) -> "Iterator[tuple[Context, Snapshot]]":
+def stored(session: Session) -> "Snapshot":
+    """Return the events that are stored. Raises NotFoundError where there is no lake."""
     from storage.lake import Lake
 
     path = session.config.store.path
     if not Path(path).exists():
         raise NotFoundError(f"there is no lake at {path}", remedy="Bring events in with `acrwatch run` or import")
-    with session.parts() as parts:
-        yield parts.context(), Lake.open(path).snapshot()
+    return Lake.open(path).snapshot()
 
 
 def within_history(snapshot: "Snapshot", begin: datetime, end: datetime) -> datetime:

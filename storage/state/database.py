@@ -30,6 +30,12 @@ class Database:
         """The URL without its secrets, for messages."""
         return engines.shown(self._url)
 
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for a server's, or one in memory."""
+        on_disk = self._url.get_backend_name() == "sqlite" and self._url.database not in (None, "", ":memory:")
+        return Path(self._url.database or "") if on_disk else None
+
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Open a write transaction: committed at the end of the block, rolled back if it raises.

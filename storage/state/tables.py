@@ -298,6 +298,33 @@ incidents: Final = Table(  # what makes us blind, for as long as it does
     _column("resolved_at", UtcDateTime(), nullable=True),
 )
 
+registry_facts: Final = Table(  # settings of registries as imported, one row per import that changed them
+    "registry_facts",
+    metadata,
+    _column("id", Integer, primary_key=True, autoincrement=True),
+    _column("registry", String(50)),
+    _column("kind", String(20)),  # registry | network rules | endpoints | tokens | credential | diagnostics | defender
+    _column("facts", _json()),
+    _column("file", Text),
+    _column("imported_at", UtcDateTime()),
+    _column("confirmed_at", UtcDateTime()),  # when it was imported last and said the same
+    Index(None, "registry", "kind", "id"),
+)
+
+watch_entries: Final = Table(  # addresses, digests and identities of which each event is an alert
+    "watch_entries",
+    metadata,
+    _column("id", Integer, primary_key=True, autoincrement=True),
+    _column("type", String(20)),  # ip | digest | identity
+    _column("value", Text),
+    _column("owner", Text),
+    _column("reason", Text),
+    _column("added_at", UtcDateTime()),
+    _column("expires_at", UtcDateTime(), nullable=True),
+    _column("removed_at", UtcDateTime(), nullable=True),
+    _column("removed_by", Text, nullable=True),
+)
+
 leases: Final = Table(
     "leases",
     metadata,

@@ -70,8 +70,6 @@ def report(session: Session, since: timedelta) -> dict[str, Any]:
     from storage.query import Reader
 
     begin = session.clock.now() - since
-    with session.parts() as parts:
-        context = parts.context()
     if not Path(session.config.store.path).exists():
         raise NotFoundError(f"there is no lake at {session.config.store.path}", remedy="Bring events in first")
     snapshot = Lake.open(session.config.store.path).snapshot()
@@ -93,7 +91,7 @@ def report(session: Session, since: timedelta) -> dict[str, Any]:
             "not_stored": _not_stored(session, begin),
             "detections": [
                 {**asdict(one), "could_fire": not one.obstacles}
-                for one in reaches(session.rules.detections, reader, context, present)
+                for one in reaches(session.rules.detections, reader, session.context(), present)
             ],
             "questions": answers(signs),
         }
