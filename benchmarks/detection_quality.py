@@ -46,9 +46,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument(
-        "--events", type=int, default=EVENTS, help="of machines; the rest adds 0.45 M a world"
-    )
+    options.add_argument("--events", type=int, default=EVENTS, help="of machines; the rest adds 0.45 M a world")
     options.add_argument("--worlds", type=int, default=len(SEEDS), choices=range(1, len(SEEDS) + 1))
     options.add_argument("--only", action="append", help="judge with this detection only; repeatable")
     options.add_argument("--explain", type=int, default=0, help="show so many missed attacks and false alerts of each")

@@ -7,6 +7,7 @@ tell as well. An attack is found by a detection if one of its alerts rests on it
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from acrwatch.simulate import KINDS, Attack
@@ -15,6 +16,10 @@ from storage.state.alerts import Alert
 
 # Alerts that weigh other alerts together: true where any attack is among their evidence.
 OVER_ALL: Final = frozenset({"entity-risk", "risk-accumulated"})
+
+
+# Absence is looked for when a batch of six hours has been stored.
+_ABSENCE_SEEN_AFTER: Final = timedelta(hours=6, minutes=15)
 
 
 @dataclass(slots=True)
@@ -71,18 +76,19 @@ def attacks_of(alert: Alert, played: Played) -> set[int]:
     and identity or address it is about.
     """
     found = {played.labels[event_id] for _, event_id in alert.evidence if event_id in played.labels}
-    if alert.count > len(alert.evidence):
+    if alert.count > len(alert.evidence):  # capped, or an alert of absence, that has none
         found |= {place for place, attack in enumerate(played.attacks) if _covers(alert, attack)}
     return found
 
 
 def _covers(alert: Alert, attack: Attack) -> bool:
     named = {entity["value"].casefold() for entity in alert.entities}
+    silence = not attack.marks  # no record to rest on, and none whom it could be about
     return (
-        alert.first_seen <= attack.end
+        alert.first_seen <= attack.end + (_ABSENCE_SEEN_AFTER if silence else timedelta())
         and attack.start <= alert.last_seen
         and attack.registry.casefold() in alert.registries
-        and (attack.identity.casefold() in named or attack.address.casefold() in named)
+        and (silence or attack.identity.casefold() in named or attack.address.casefold() in named)
     )
 
 

@@ -27,9 +27,11 @@ from acrwatch.simulate import (
     simulate,
     spread_attacks,
 )
+from detections.blindness import Watch
 from detections.context import Context, with_shipped
 from detections.detection import Detection
 from detections.engine import Engine
+from detections.notices import Publishing
 from ingest.normalise import Normaliser
 from storage.lake import Lake
 from storage.lake.maintenance import maintain
@@ -45,6 +47,7 @@ ATTACKS_OF_A_KIND: Final = 6
 
 _STREAM: Final = "eventhub/bench/quality/0/0"
 _BATCH: Final = timedelta(hours=6)
+_BATCHES_A_DAY: Final = 4
 _DELIVERY: Final = timedelta(minutes=15)
 _RECORDS_PER_MESSAGE: Final = 200
 _MAINTAIN_DAYS: Final = 10
@@ -102,14 +105,16 @@ def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path) -> 
     lake, clock = Lake.open(folder / "lake"), _Clock()
     engine = Engine(lake, database, library, context_of(scenario), clock)
     began = time.perf_counter()
-    for day in _stored(scenario, lake, played):
+    watch = Watch(lake, database, [name.casefold() for name in scenario.registries], Publishing())
+    for batch in _stored(scenario, lake, played):
         played.storing += time.perf_counter() - began
-        clock.moment = START + timedelta(days=day + 1) + _DELIVERY
-        began = time.perf_counter()
-        played.failed.update(engine.run_until_done().failed)
+        clock.moment, began = _taken_in(batch), time.perf_counter()
+        watch.look(now=clock.moment)
+        if batch % _BATCHES_A_DAY == _BATCHES_A_DAY - 1:
+            played.failed.update(engine.run_until_done().failed)
         played.judging += time.perf_counter() - began
         began = time.perf_counter()
-        if day % _MAINTAIN_DAYS == 0:
+        if batch % (_MAINTAIN_DAYS * _BATCHES_A_DAY) == 0:
             maintain(lake, now=datetime.now(UTC))
     with database.connect() as connection:
         played.alerts = alerts.find(connection)
@@ -118,21 +123,23 @@ def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path) -> 
 
 
 def _stored(scenario: Scenario, lake: Lake, played: Played) -> Iterator[int]:
-    """Store the world; yield the number of each day once it is stored."""
+    """Store the world; yield the number of each batch once it is stored."""
     normaliser, sequence = Normaliser(), itertools.count()
     marks = {mark: place for place, attack in enumerate(played.attacks) for mark in attack.marks}
     wanted = pa.array(list(marks), pa.string())
     for number, batch in itertools.groupby(simulate(scenario), key=_batch_number):
-        taken_in = START + (number + 1) * _BATCH + _DELIVERY
-        messages = list(_messages(batch, sequence, taken_in))
-        table = normaliser.batch(messages, now=taken_in).events
+        messages = list(_messages(batch, sequence, _taken_in(number)))
+        table = normaliser.batch(messages, now=_taken_in(number)).events
         lake.commit(table, {_STREAM: messages[-1].sequence_number})
         played.events += table.num_rows
         marked = table.filter(pc.is_in(table.column("correlation_id"), wanted))
         found = zip(marked.column("event_id").to_pylist(), marked.column("correlation_id").to_pylist(), strict=True)
         played.labels.update((event_id.hex(), marks[mark]) for event_id, mark in found)
-        if number % 4 == 3:
-            yield number // 4
+        yield number
+
+
+def _taken_in(batch: int) -> datetime:
+    return START + (batch + 1) * _BATCH + _DELIVERY
 
 
 def _batch_number(item: Labelled) -> int:

@@ -53,10 +53,15 @@ def simulate(scenario: Scenario) -> Iterator[Labelled]:
     A duplicate follows its original at once; only its arrival is later.
     """
     start, end = ticks_of(scenario.start), ticks_of(scenario.end)
+    hushes = [one.hush for one in staged(scenario) if one.hush]
     for drafts in _slices(scenario, start, end):
         for draft, twice in drafts:
-            if start <= draft.ticks < end:
+            if start <= draft.ticks < end and not any(_hushed(draft, *hush) for hush in hushes):
                 yield from _deliver(scenario.seed, draft, twice)
+
+
+def _hushed(draft: Draft, registry: str, since: int, until: int) -> bool:
+    return draft.label is None and draft.registry == registry and since <= draft.ticks < until
 
 
 def in_arrival_order(labelled: Iterable[Labelled]) -> Iterator[Labelled]:

@@ -1,5 +1,6 @@
 """The counting behind the figures of detection quality: which alert is true, which attack is found."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 def _attack(kind: str, rule: str, *, evasive: bool = False, also: tuple[str, ...] = ()) -> Attack:
     return Attack(
-        kind, kind, rule, NOON, NOON + HOUR, "eve", "192.0.2.7", "Contoso", records=2, also=also, evasive=evasive
+        kind, kind, rule, NOON, NOON + HOUR, "eve", "192.0.2.7", "Contoso", 2, also, evasive, marks=("x", "y")
     )
 
 
@@ -84,6 +85,14 @@ def test_an_alert_on_benign_records_alone_is_false() -> None:
 def test_beyond_the_cap_of_evidence_time_place_and_identity_decide(change: dict[str, Any], true: int) -> None:
     figures = _counted([UNTAG], _alert("mass-untag", ["benign"], **{"count": 500, **change}))
     assert figures.true["mass-untag"] == true
+
+
+@pytest.mark.parametrize(("hours", "true"), [(0, 1), (7, 1), (9, 0), (-2, 0)])
+def test_an_alert_of_absence_is_true_while_the_silence_lasts_or_is_just_over(hours: int, true: int) -> None:
+    silence = replace(_attack("registry-silent", "registry-silent"), marks=(), identity="", records=0)
+    seen = NOON + hours * HOUR
+    alert = _alert("registry-silent", [], count=1, entities=[], first_seen=seen, last_seen=seen)
+    assert _counted([silence], alert).found["registry-silent"] == true
 
 
 def test_an_evasive_attack_counts_by_its_kind_and_not_for_the_detection_it_evades() -> None:

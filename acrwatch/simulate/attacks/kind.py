@@ -12,7 +12,7 @@ Script: TypeAlias = Callable[[Stage], Caller]
 """Writes an attack and returns who did it; of several, the one that the alert should be about."""
 
 Hours = Literal["any", "office", "night"]
-Place = Literal["any", "private", "admin-disabled"]
+Place = Literal["any", "private", "public", "admin-disabled"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Attacks told by client or operation: strange tools, scanners that do more than scan, storms, the unheard of."""
 
+from datetime import timedelta
 from typing import Final
 
 from acrwatch.simulate.attacks import fair
 from acrwatch.simulate.attacks.deletion import remove
 from acrwatch.simulate.attacks.kind import Kind
-from acrwatch.simulate.attacks.stage import Stage
+from acrwatch.simulate.attacks.stage import HOUR, Stage
 from acrwatch.simulate.images import made_image
 from acrwatch.simulate.tape import Caller, seconds
 
@@ -75,6 +76,12 @@ def unheard_of(stage: Stage) -> Caller:
     return caller
 
 
+def silenced(stage: Stage) -> Caller:
+    """Someone removes the diagnostic setting: for 10 to 40 hours nothing of the registry is logged."""
+    stage.hushed_until = stage.ticks + int(stage.random.uniform(10, 40) * HOUR)
+    return Caller(stage.registry, "", "", "")
+
+
 KINDS: Final = (
     Kind("odd-user-agent", "odd-user-agent", strange_client, also=fair.CLIENT | fair.READ),
     Kind("new-user-agent-family", "new-user-agent-family", other_client, also=fair.CLIENT, hours="any"),
@@ -83,5 +90,8 @@ KINDS: Final = (
         hours="any",
     ),
     Kind("throttling-storm", "throttling-storm", storm, also=fair.READ, hours="any"),
+    Kind(
+        "registry-silent", "registry-silent", silenced, hours="any", place="public", span=timedelta(hours=40),
+    ),
     Kind("unknown-operation", "unknown-operation", unheard_of, also=fair.WRITE),
 )  # fmt: skip

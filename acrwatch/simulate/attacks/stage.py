@@ -38,7 +38,8 @@ _TOKEN_WORDS: Final = ("edge", "kiosk", "factory", "store", "depot", "lab", "gat
 class Stage:
     """One attack being written. `tape` is labelled with its id; `past` is not, and takes benign deeds from before.
 
-    `opened` and `ticks` are when the span and the attack begin. `number` is the attack's own in its scenario.
+    `opened` and `ticks` are when the span and the attack begin. `number` is the attack's own in its scenario. A script
+    that sets `hushed_until` lets no benign record of the registry be logged from the attack's begin to that tick.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Stage:
     opened: int
     ticks: int
     residents: list[Resident] = field(default_factory=list)
+    hushed_until: int | None = None
 
     @property
     def random(self) -> Random:

@@ -21,7 +21,8 @@ class Attack:
     """Ground truth of one attack: who, from where, first and last record's time (UTC), how many records carry its id.
 
     `rule` must fire, unless the attack is `evasive`. `also` names detections that may rightly fire on the same records:
-    they are no false alarms. `marks` are the correlation ids of its records: they survive any import.
+    they are no false alarms. `marks` are the correlation ids of its records: they survive any import. An attack that
+    silences the log has no records, and lasts as long as the silence.
     """
 
     id: str
@@ -39,12 +40,16 @@ class Attack:
 
 
 class Staged(NamedTuple):
-    """An attack with its records, the benign ones it needs, and the victims whose life leads up to it."""
+    """An attack with its records, the benign ones it needs, and the victims whose life leads up to it.
+
+    `hush` is a registry and the ticks from and to which (exclusive) nothing benign of it is logged.
+    """
 
     attack: Attack
     drafts: list[Draft]
     past: list[Draft]
     residents: list[Resident]
+    hush: tuple[str, int, int] | None = None
 
 
 def ground_truth(scenario: Scenario) -> tuple[Attack, ...]:
@@ -65,7 +70,7 @@ def _stage(scenario: Scenario, people: Population, number: int, plan: PlannedAtt
     past = Tape(seeded(scenario.seed, attack_id, "past"))
     stage = Stage(number, tape, past, people, registry, ticks_of(scenario.start), ticks_of(plan.at))
     caller = kind.script(stage)
-    times = [draft.ticks for draft in tape.drafts]
+    times = [draft.ticks for draft in tape.drafts] or [stage.ticks, stage.hushed_until or stage.ticks]
     attack = Attack(
         id=attack_id,
         kind=kind.name,
@@ -75,12 +80,13 @@ def _stage(scenario: Scenario, people: Population, number: int, plan: PlannedAtt
         identity=caller.identity,
         address=caller.address,
         registry=registry.name,
-        records=len(times),
+        records=len(tape.drafts),
         also=tuple(sorted(kind.also - {kind.rule})),
         evasive=kind.evasive,
         marks=tuple(draft.record["correlationId"] for draft in tape.drafts),
     )
-    return Staged(attack, tape.drafts, past.drafts, stage.residents)
+    hush = None if stage.hushed_until is None else (registry.name, stage.ticks, stage.hushed_until)
+    return Staged(attack, tape.drafts, past.drafts, stage.residents, hush)
 
 
 def _place(scenario: Scenario, people: Population, number: int, plan: PlannedAttack) -> Registry:
@@ -92,6 +98,6 @@ def _place(scenario: Scenario, people: Population, number: int, plan: PlannedAtt
 
 
 def _suits(kind: Kind, registry: Registry) -> bool:
-    if kind.place == "private" or registry.private:
-        return kind.place == "private" and registry.private
-    return not registry.public and (kind.place == "any" or registry.index % 2 == 0)
+    if registry.private or registry.public:
+        return kind.place == ("private" if registry.private else "public")
+    return kind.place == "any" or (kind.place == "admin-disabled" and registry.index % 2 == 0)
