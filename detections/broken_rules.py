@@ -9,8 +9,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from detections import failure
+from detections.mistake import Mistake
 from detections.notices import Publishing
-from detections.rule import Mistake
 from storage.state import incidents, runs
 from storage.state.runs import Run
 

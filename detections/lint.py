@@ -1,7 +1,7 @@
 """What is wrong with rule files, or missing: everything a rule's author can be told before any event is judged."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,6 +13,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaDetection, SigmaDetections, SigmaRule
 
 from detections import attack
+from detections import lock as locking
 from detections.behavioural import discover
 from detections.case import unreadable_cases, unshown
 from detections.detection import Detection
@@ -44,7 +45,7 @@ class Finding:
         return f"{place}: {self.severity}: {self.message}"
 
 
-def lint(paths: Iterable[Path], *, beside: Iterable[Path] = ()) -> list[Finding]:
+def lint(paths: Sequence[Path], *, beside: Iterable[Path] = ()) -> list[Finding]:
     """Return what is found in the rule files of `paths`, in order of file and line.
 
     `beside` are the folders that are in use with them: rules there may be referred to, and their names are taken.
@@ -57,6 +58,9 @@ def lint(paths: Iterable[Path], *, beside: Iterable[Path] = ()) -> list[Finding]
         for one in rules.mistakes
         if one.file in files.values()
     ]
+    for folder in [path for path in paths if path.is_dir()]:
+        differing = locking.violations(folder, rule_files(folder))
+        found += [Finding(one.file.stem, ERROR, one.message, one.file, one.line) for one in differing]
     broken = {one.file for one in found}
     for file in files.values():
         if file not in broken:

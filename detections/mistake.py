@@ -1,5 +1,20 @@
 """What can be wrong with one rule file."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Why one file is no detection: the first thing wrong with it, and the line it stands on."""
+
+    file: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
 
 class RuleMistakeError(ValueError):
     """One thing wrong with one rule file. `path` leads to the key it stands at, where it stands at one."""

@@ -22,12 +22,13 @@ from sigma.filters import SigmaFilter
 from sigma.rule import SigmaDetection, SigmaDetections, SigmaRule
 
 from acrwatch.core.errors import ConfigError, StoreError
+from detections import lock
 from detections.compile import Condition, UnsupportedError, needed, predicate
 from detections.context import Context
 from detections.correlation import correlation, group_fields
 from detections.detection import Detection
 from detections.events import NewEvents
-from detections.mistake import RuleMistakeError
+from detections.mistake import Mistake, RuleMistakeError
 from detections.place import Document
 from detections.rule_event import EventRule
 from detections.rule_keys import CONDITIONS, metadata
@@ -55,18 +56,6 @@ _SLUG_CHARACTERS: Final = 100  # as many as the columns that hold slugs have
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
-    """Why one file is no detection: the first thing wrong with it, and the line it stands on."""
-
-    file: Path
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
-
-
-@dataclass(frozen=True, slots=True)
 class RuleSet:
     """The detections of some rule files, by slug, and the files that are none."""
 
@@ -84,8 +73,8 @@ def rule_files(path: Path) -> list[Path]:
 def read_rules(paths: Iterable[Path] = (SHIPPED,), *, taken: Collection[str] = ()) -> RuleSet:
     """Read every rule file of these folders. A broken one costs its own detection and those that refer to it, no other.
 
-    Mistakes are unreadable or unparsable files, constructs or fields without a translation, unknown `x_` keys, and
-    slugs that are `taken`, or by a file before.
+    Mistakes are files that differ from their folder's lock, unreadable or unparsable ones, constructs or fields without
+    a translation, unknown `x_` keys, and slugs that are `taken`, or by a file before.
     """
     files: list[_File] = []
     mistakes: list[Mistake] = []
@@ -107,13 +96,18 @@ def read_rules(paths: Iterable[Path] = (SHIPPED,), *, taken: Collection[str] = (
 
 
 def _listed(paths: Iterable[Path], mistakes: list[Mistake]) -> list[Path]:
-    """Return the rule files of all paths, each once; note the folders that cannot be read."""
+    """Return the rule files of all paths, each once; note the folders that cannot be read, and leave out files that are
+    not as the lock of their folder has them."""
     found: dict[Path, None] = {}
     for path in paths:
         try:
-            found.update(dict.fromkeys(rule_files(path)))
+            files = rule_files(path)
+            refused = list(lock.violations(path, files)) if path.is_dir() else []
         except OSError as error:
             mistakes.append(Mistake(path, 1, _words(error)))
+            continue
+        mistakes += refused
+        found.update(dict.fromkeys(file for file in files if file not in {one.file for one in refused}))
     return list(found)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from detections import broken_rules
+from detections import broken_rules, lock
 from detections.detection import Detection
 from detections.library import read_library
 from detections.notices import Publishing
@@ -80,7 +80,8 @@ def _look(folders: Sequence[Path]) -> _Look:
     found = []
     for folder in folders:
         try:
-            for file in rule_files(folder):
+            locks = [path for path in (folder / lock.FILE,) if path.exists()]
+            for file in (*rule_files(folder), *locks):
                 at = file.stat()
                 found.append((str(file), at.st_ino, at.st_size, at.st_mtime_ns))
         except OSError:

@@ -121,6 +121,22 @@ def _findings(found: "Iterable[Finding]") -> list[dict[str, Any]]:
     ]
 
 
+@rules.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def lock(folders: tuple[Path, ...]) -> None:
+    """Write rules.lock beside the rules of a folder: the hash of each file.
+
+    From then on a file that was changed, added or removed is refused as a mistake until the lock is renewed by the same
+    command. Keep it under version control, so that a review sees both.
+    """
+    from detections import lock as locking
+    from detections.rule import rule_files
+
+    for folder in folders:
+        files = rule_files(folder)
+        note(f"{locking.lock(folder, files)}: {counted(len(files), 'file')}.")
+
+
 @rules.command("test")
 @click.argument("which", nargs=-1, metavar="[NAME|PATH]...")
 @json_option
