@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "rejects": Entry("acrwatch.cli.rejects:rejects", "List and replay records that could not become events."),
     "rules": Entry("acrwatch.cli.rules:rules", "List, read, test and check detection rules."),
     "context": Entry("acrwatch.cli.context:context", "Import and read what rules know of the registries."),
+    "posture": Entry("acrwatch.cli.posture:posture", "Report registries against documented good practice."),
     "destinations": Entry("acrwatch.cli.destinations:destinations", "List and test where alerts are sent."),
     "deliveries": Entry("acrwatch.cli.deliveries:deliveries", "List and retry what was sent, waits or was given up."),
     "config": Entry("acrwatch.cli.config:config", "Show the configuration in force."),
