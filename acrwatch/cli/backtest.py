@@ -41,13 +41,23 @@ _COLUMNS: Final = (
 @click.argument("which", nargs=-1, metavar="[NAME|PATH]...")
 @click.option("--since", metavar="SPAN|TIME", default="30d", show_default=True, help="Where to begin.")
 @click.option("--until", metavar="SPAN|TIME", help="Where to end, that moment not included. Default: now.")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True, help="Where.")
+@click.option("--server", metavar="URL", default="sc://127.0.0.1:15002", show_default=True, help="With --engine spark.")
 @json_option
 @click.pass_context
-def backtest(ctx: click.Context, which: tuple[str, ...], since: str, until: str | None, as_json: bool) -> None:
+def backtest(
+    ctx: click.Context,
+    which: tuple[str, ...],
+    since: str,
+    until: str | None,
+    engine: str,
+    server: str,
+    as_json: bool,
+) -> None:
     """Show what rules would have raised over stored history, by name or from files; without either all in use.
 
     For each: alerts a day, who they would have been about, and what it cost. Nothing is written: no alert is opened, no
-    profile learns. Ends with 1 if a rule fails.
+    profile learns. Ends with 1 if a rule fails. A Spark Connect server must see the lake under the same path.
     """
     from acrwatch.cli.rules import chosen
 
@@ -58,7 +68,8 @@ def backtest(ctx: click.Context, which: tuple[str, ...], since: str, until: str 
     end = moment_of(until, now, "--until") if until else now
     snapshot = stored(session)
     begin = within_history(snapshot, begin, end)
-    found = tried(detections, snapshot, session.context(), begin, end, session.config.detections.lateness)
+    spark, lateness = server if engine == "spark" else None, session.config.detections.lateness
+    found = tried(detections, snapshot, session.context(), begin, end, lateness, server=spark)
     events = rows_between(snapshot, begin, end)
     if as_json:
         write_json({"since": _iso(begin), "until": _iso(end), "events": events, "rules": [_as_json(t) for t in found]})

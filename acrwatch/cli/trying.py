@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from detections.detection import Detection
     from detections.trial import Progress
     from storage.lake.snapshot import Snapshot
+    from storage.query import Reader
+    from storage.spark import SparkReader
 
 
 def moment_of(written: str, now: datetime, option: str) -> datetime:
@@ -67,12 +69,27 @@ def tried(
     begin: datetime,
     end: datetime,
     lateness: timedelta,
+    *,
+    server: str | None = None,
 ) -> "list[Tally]":
-    from detections.backtest import backtest as tallies
-    from storage.query import Reader
+    """Return what these rules would have done; on a Spark Connect server (`sc://host:port`) where one is given.
 
-    with Reader(snapshot) as reader, _progress_bar(detections, begin, end) as progress:
+    Raises ConfigError, RemoteUnreachableError where the server cannot be used.
+    """
+    from detections.backtest import backtest as tallies
+
+    with _opened(snapshot, server) as reader, _progress_bar(detections, begin, end) as progress:
         return list(tallies(detections, reader, context, begin, end, lateness=lateness, progress=progress))
+
+
+def _opened(snapshot: "Snapshot", server: str | None) -> "Reader | SparkReader":
+    if server is None:
+        from storage.query import Reader
+
+        return Reader(snapshot)
+    from storage.spark import SparkReader
+
+    return SparkReader(snapshot, server)
 
 
 @contextmanager

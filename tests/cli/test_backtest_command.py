@@ -127,3 +127,10 @@ def test_a_rule_runs_on_nothing_that_is_no_record(call: Call, rule: Path, tmp_pa
     done = call("rules", "run", rule, "--events", "empty.jsonl")
     assert done.exit_code == 3
     assert "there is no audit record in empty.jsonl" in done.stderr
+
+
+def test_a_spark_server_that_is_not_there_is_told(call: Call, rule: Path) -> None:
+    call("import", "in.jsonl")
+    done = call("rules", "backtest", rule, "--engine", "spark", "--server", "sc://127.0.0.1:1")
+    assert done.exit_code == 5
+    assert "127.0.0.1:1" in done.stderr
