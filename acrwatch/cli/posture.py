@@ -33,7 +33,7 @@ _COLUMNS = (
 @json_option
 @click.pass_context
 def posture(ctx: click.Context, registry: str | None, as_json: bool) -> None:
-    """Report registries against good practice, by what was imported of them. Ends with 1 if a check failed.
+    """Report registries against documented good practice. It goes by what was imported; ends with 1 if a check failed.
 
     A check is unknown where nothing imported says how it is: that is no pass. With each failure stands the built-in
     definition of Azure Policy that asks for the same; --json has those of all checks, and each check's source.
