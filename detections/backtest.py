@@ -12,6 +12,7 @@ import pyarrow as pa
 from detections.context import Context
 from detections.detection import Detection
 from detections.trial import Progress, Trial, try_rules
+from storage.activity import EVENTS
 from storage.lake.snapshot import LakeFile, Snapshot, total_rows
 from storage.query import Relations, Slice, Span
 from storage.state.alerts import Alert
@@ -73,9 +74,10 @@ class _Counted:
         *,
         lateness: timedelta,
         derived: Mapping[str, str],
+        where: str = EVENTS,
     ) -> None:
         self._views[name] = total_rows(files)
-        self.inner.view(name, part, files, lateness=lateness, derived=derived)
+        self.inner.view(name, part, files, lateness=lateness, derived=derived, where=where)
 
 
 def backtest(

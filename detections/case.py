@@ -14,6 +14,7 @@ import pyarrow as pa
 from acrwatch.core.address import NO_ADDRESS, parse_address
 from acrwatch.core.identity import identity_kind
 from acrwatch.core.operation import operation_of
+from detections.case_control import ControlEvent
 from detections.case_spec import Case, CaseEvent, CaseMistakeError, read_case
 from detections.context import Context
 from detections.detection import Detection
@@ -125,13 +126,16 @@ class _Bench:
             unjudged = runs.unjudged(connection, since=START - timedelta(days=1))
         return standing, sum(unjudged.values())
 
-    def _judge(self, events: Sequence[CaseEvent]) -> None:
+    def _judge(self, events: Sequence[CaseEvent | ControlEvent]) -> None:
         if not events:
             return
         rows = []
         for event in sorted(events, key=lambda event: event.at):
             self.sequence += 1
-            rows.append(event_row(event, self.sequence, self.context))
+            if isinstance(event, ControlEvent):
+                rows.append(event.row(START, _STREAM, self.sequence))
+            else:
+                rows.append(event_row(event, self.sequence, self.context))
         self.clock.time = rows[-1]["event_time"] + timedelta(minutes=1)
         self.lake.commit(pa.Table.from_pylist(rows, ARROW_SCHEMA), {_STREAM: self.sequence})
         failed = self.engine.run_until_done().failed

@@ -13,7 +13,8 @@ A case is a name, events, and what must stand after them:
 
 `at` counts from the case's beginning. `repeat` makes that many events, `every` apart, with `{n}` in texts counting
 from 1; so a history of 60 days is `repeat: 60, every: 1d`. `context` has the settings of `[registries.NAME]`, `*` for
-every registry; the shipped lists hold as they do in service.
+every registry; the shipped lists hold as they do in service. What happens in the control plane is written as
+`detections/case_control.py` says.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from typing import Any, Final
 
 from acrwatch.core.registry import SETTINGS, RegistryContext, from_settings
 from acrwatch.core.setting import duration
+from detections.case_control import KEYS as CONTROL_KEYS
+from detections.case_control import ControlEvent, control_events
 from detections.context import Context, with_shipped
 
 _TEXTS: Final = ("operation", "identity", "caller_ip", "registry", "repository", "tag", "digest", "user_agent")
@@ -57,7 +60,7 @@ class Case:
     """One case: the events, and what must stand after them."""
 
     name: str
-    events: tuple[CaseEvent, ...]
+    events: tuple[CaseEvent | ControlEvent, ...]
     alerts: int
     reason: str
     unjudged: int
@@ -103,7 +106,11 @@ def _closing(entry: Mapping[str, Any]) -> Closing:
     return Closing(duration(entry["at"]), str(entry["verdict"]))
 
 
-def _events(entry: Mapping[str, Any]) -> Iterator[CaseEvent]:
+def _events(entry: Mapping[str, Any]) -> Iterator[CaseEvent | ControlEvent]:
+    if "control" in entry:
+        _known(entry, CONTROL_KEYS)
+        yield from control_events(entry, _span(entry, "at"))
+        return
     _known(entry, _EVENT_KEYS)
     start, step = _span(entry, "at"), _span(entry, "every")
     texts = {"registry": "contoso", **{name: str(entry[name]) for name in _TEXTS if entry.get(name) is not None}}

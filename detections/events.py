@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from detections.actions import Actions
 from detections.context import Context
 from detections.fields import DERIVED
 from storage.query import Relations, Slice, Span
@@ -40,6 +41,10 @@ class NewEvents:
     def grouped(self, select: str, where: str, group_by: str) -> list[dict[str, Any]]:
         """The same with a GROUP BY."""
         return self._fetch(f"SELECT {select} FROM {_NEW} e WHERE e.is_new AND ({where}) GROUP BY {group_by}", ())
+
+    def actions(self) -> Actions:
+        """Return the control-plane actions that new records are about."""
+        return Actions(self._reader, self._part, self._fetch, lateness=self._lateness, derived=DERIVED)
 
     def near(self, spans: Sequence[tuple[datetime, datetime]]) -> "Surroundings":
         """Return the judged and new rows between the first and last moment of `spans`, both included.

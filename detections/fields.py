@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from detections.actions import OF_ACTION
+from storage.activity import COLUMNS as COLUMNS_OF_ACTIVITY
 from storage.schema import BY_NAME, COLUMNS
 
 # Entra identities are one person or service across registries; an admin, a token or an unknown name means something
@@ -30,10 +32,16 @@ _TARGET: Final = (
 )
 
 DERIVED: Final[Mapping[str, str]] = {"actor": _ACTOR, "network": _NETWORK, "target": _TARGET}
-FIELDS: Final = (frozenset(BY_NAME) | frozenset(DERIVED)) - {"extra"}
-TEXT_FIELDS: Final = frozenset(n for n in FIELDS if n in DERIVED or BY_NAME[n].type == pa.string())
+
+# Of records of the control plane alone: a rule on others that names one of them is refused.
+CONTROL_FIELDS: Final = frozenset(COLUMNS_OF_ACTIVITY) | frozenset(OF_ACTION)
+
+FIELDS: Final = (frozenset(BY_NAME) | frozenset(DERIVED) | CONTROL_FIELDS) - {"extra"}
+TEXT_FIELDS: Final = frozenset(
+    n for n in FIELDS - frozenset(OF_ACTION) if n not in BY_NAME or BY_NAME[n].type == pa.string()
+)
 NUMBER_FIELDS: Final = frozenset({"status_code", "size", "duration_ms", "sequence_number"})
-TRUTH_FIELDS: Final = frozenset({"succeeded"})
+TRUTH_FIELDS: Final = frozenset({"succeeded", *OF_ACTION})
 TIME_FIELDS: Final = frozenset({"event_time", "enqueued_time", "ingested_at"})
 
 
@@ -41,10 +49,20 @@ def _folded(name: str) -> str:
     return name.replace("_", "").casefold()
 
 
+# What Sigma rules on the Activity Log say, after its rows in Log Analytics and its `properties`.
+_AS_IN_AZURE_ACTIVITY: Final[Mapping[str, str]] = {
+    "operationnamevalue": "operation_name",
+    "message": "operation_name",
+    "caller": "identity",
+    "activitystatusvalue": "result_type",
+    "categoryvalue": "category",
+}
+
 # Every spelling a rule may use, folded: ours, the wire's and Log Analytics'. Ours win where two differ.
 _SPELLINGS: Final[Mapping[str, str]] = {
     **{_folded(spelling): c.name for c in COLUMNS for spelling in (c.wire, c.log_analytics) if spelling},
     **{_folded(name): name for name in FIELDS},
+    **_AS_IN_AZURE_ACTIVITY,
 }
 
 
@@ -68,13 +86,17 @@ EVIDENCE_FIELDS: Final = (
 )  # fmt: skip
 
 
+# And of one of the control plane beside: who did it by other names, what was done to what.
+CONTROL_EVIDENCE: Final = ("object_id", "app_id", "resource_name", "details")
+
 # Characters an alert keeps of one value: clients choose most of them, and may choose 64 Ki of it.
 VALUE_CHARACTERS: Final = 200
 
 
 def kept(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the evidence fields that a row has, each within bounds."""
-    return {name: bounded(row[name]) for name in EVIDENCE_FIELDS if row[name] is not None}
+    found = {name: row[name] for name in EVIDENCE_FIELDS} | {name: row.get(name) for name in CONTROL_EVIDENCE}
+    return {name: bounded(value) for name, value in found.items() if value is not None}
 
 
 def bounded(value: Any) -> Any:

@@ -5,13 +5,14 @@ from typing import Any, Final
 
 from detections.detection import Group
 from detections.episode import Episode, Facts, of_event
-from detections.fields import EVIDENCE_FIELDS, bounded, kept
+from detections.fields import CONTROL_EVIDENCE, EVIDENCE_FIELDS, bounded, kept
 
 # The columns that a match is built of, beside the group's fields.
 SELECT: Final = "e.event_id, e.event_time, e.late, " + ", ".join(f"e.{name}" for name in EVIDENCE_FIELDS)
 
-# Values an alert keeps a few of, for its sentence and its entities.
+# Values an alert keeps a few of, for its sentence and its entities; the last ones of the control plane alone.
 SAMPLED: Final = ("caller_ip", "repository", "registry")
+CONTROL_SAMPLED: Final = ("identity", *CONTROL_EVIDENCE)
 
 
 def select(group_by: Sequence[str], *more: str) -> str:
@@ -35,9 +36,10 @@ def episodes_by_group(
 
 
 def _episode(row: Mapping[str, Any], peak: int | None) -> Episode:
+    sampled = (*SAMPLED, *CONTROL_SAMPLED) if "object_id" in row else SAMPLED
     facts = Facts(
         totals={f"operation.{row['operation']}": 1},
         peaks={} if peak is None else {"peak": peak},
-        samples={name: (str(bounded(row[name])),) for name in SAMPLED if row[name] is not None},
+        samples={name: (str(bounded(row[name])),) for name in sampled if row[name] is not None},
     )
     return of_event(row["event_time"], row["event_id"].hex(), kept(row), late=row["late"], facts=facts)

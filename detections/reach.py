@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from detections.actions import OF_ACTION
 from detections.context import Context
 from detections.detection import Detection
 from detections.fields import DERIVED
+from detections.rule_activity import ActivityRule
+from storage.activity import COLUMNS
 from storage.query import Reader
 from storage.schema import BY_NAME
 
@@ -29,9 +32,10 @@ class Reach:
 def reaches(
     detections: Mapping[str, Detection], reader: Reader, context: Context, present: Mapping[str, int]
 ) -> list[Reach]:
-    """Judge each detection by the view `live` of this reader, whose non-empty values per column `present` counts.
+    """Judge each detection by the view `live` of this reader, whose non-empty values per column `present` counts; those
+    on the control plane by its view `live_activity`.
 
-    The view must have the derived fields, and `recent` to tell which rows count. Raises StoreError.
+    The views must have the derived fields, and `recent` to tell which rows count. Raises StoreError.
     """
     for name, table in context.tables().items():
         reader.register(name, table)
@@ -43,7 +47,14 @@ def derived() -> Mapping[str, str]:
     return DERIVED
 
 
+def derived_of_activity() -> Mapping[str, str]:
+    """Return those that the view `live_activity`, over records of the control plane, must have."""
+    return {**DERIVED, **COLUMNS, **OF_ACTION}
+
+
 def _reach(slug: str, detection: Detection, reader: Reader, context: Context, present: Mapping[str, int]) -> Reach:
+    if isinstance(detection, ActivityRule):
+        return _of_control_plane(slug, detection, reader)
     where = getattr(detection, "where", None)
     named = _BEHAVIOURAL_FIELDS if where is None else frozenset(_FIELD.findall(where))
     obstacles = [f"{name} is absent from every event" for name in sorted(named & BY_NAME.keys()) if not present[name]]
@@ -58,6 +69,13 @@ def _reach(slug: str, detection: Detection, reader: Reader, context: Context, pr
     if wanted and not matching and not _any_operation(reader, wanted):
         obstacles.append(f"no event is classified as {' or '.join(sorted(wanted))}")
     return Reach(slug, matching, tuple(obstacles))
+
+
+def _of_control_plane(slug: str, rule: ActivityRule, reader: Reader) -> Reach:
+    sql = f"SELECT count(*) FILTER ({rule.where}) AS matching, count(*) AS records FROM live_activity e WHERE e.recent"
+    (found,) = reader.query(sql).to_pylist()
+    obstacles = () if found["records"] else ("no record of the Activity Log about a registry is stored",)
+    return Reach(slug, found["matching"], obstacles)
 
 
 def _any_operation(reader: Reader, wanted: set[str]) -> bool:

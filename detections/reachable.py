@@ -32,6 +32,7 @@ from sigma.types import (
 from acrwatch.core import identity
 from acrwatch.core.operation import OPERATIONS
 from detections.fields import NUMBER_FIELDS, field_named
+from storage.activity import CATEGORY as CONTROL_PLANE
 from storage.schema import CATEGORIES
 
 # Every value that acrwatch itself gives these fields; an event always has one of them.
@@ -77,6 +78,8 @@ def unknown_value(node: Any) -> str | None:
     """Return which text of a parsed condition no event ever has in a field whose values are known; None if none."""
     for field, value in _leaves(node):
         known = VALUES.get(field, ())
+        if (field == "operation" and "/" in str(value)) or str(value).casefold() == CONTROL_PLANE.casefold():
+            continue  # of the control plane, which has as many operations as Azure likes
         if known and type(value) is SigmaString and all(_meets(value, one.lower()) is False for one in known):
             near = difflib.get_close_matches(str(value).lower(), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

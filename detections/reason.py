@@ -12,12 +12,22 @@ from detections.fields import readable
 # Values come from logs, where clients choose them: a name must not flood or break the sentence.
 _MAX_VALUE: Final = 120
 
+# The note that holds what an identity did in the registry around what it did to the registry: number by operation.
+AROUND: Final = "around_by_operation"
+
 _FACTS: Final = frozenset(
     {"count", "span", "operations", "peak", "threshold", "window", "nearby", "addresses",
-     "repositories", "registries", "history", "account"}
+     "repositories", "registries", "history", "account", "details", "resources", "around"}
 )  # fmt: skip
 
-_SAMPLES: Final = {"addresses": "caller_ip", "repositories": "repository", "registries": "registry"}
+_SAMPLES: Final = {
+    "addresses": "caller_ip",
+    "repositories": "repository",
+    "registries": "registry",
+    "details": "details",
+    "resources": "resource_name",
+}
+_ABSENT: Final = {"details": "what was written is not in the log"}
 
 
 class _Counted(int):
@@ -42,8 +52,9 @@ def reason(metadata: Metadata, group: Group, episode: Episode) -> str:
         "span": _span(episode),
         "operations": _operations(facts.totals),
         **facts.peaks,
-        **{name: _listed(facts.samples.get(field, ())) for name, field in _SAMPLES.items()},
+        **{name: _listed(facts.samples.get(field, ()), _ABSENT.get(name, "-")) for name, field in _SAMPLES.items()},
         **facts.notes,
+        "around": counted_operations(facts.notes.get(AROUND, {})) or "nothing",
         "account": shorten(str(facts.notes.get("account", "-"))),
         **{name: shorten(readable(name, value)) for name, value in group},
     }
@@ -67,10 +78,16 @@ def shorten(value: str) -> str:
 
 
 def _operations(totals: Mapping[str, Any]) -> str:
-    counted = {name.removeprefix("operation."): n for name, n in totals.items() if name.startswith("operation.")}
-    return ", ".join(f"{n} {name}" for name, n in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
+    return counted_operations(
+        {name.removeprefix("operation."): n for name, n in totals.items() if name.startswith("operation.")}
+    )
 
 
-def _listed(values: Sequence[str]) -> str:
+def counted_operations(counts: Mapping[str, int]) -> str:
+    """Return numbers by operation as words, the largest first: `3 pull, 1 push`."""
+    return ", ".join(f"{n} {name}" for name, n in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _listed(values: Sequence[str], absent: str) -> str:
     shown = [shorten(value) for value in values[:3]]
-    return (", ".join(shown) or "-") + (" and others" if len(values) > len(shown) else "")
+    return (", ".join(shown) or absent) + (" and others" if len(values) > len(shown) else "")

@@ -6,8 +6,9 @@ never hides the mistakes of others, nor costs another detection that does not re
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +27,12 @@ from detections import lock
 from detections.compile import Condition, UnsupportedError, needed, predicate
 from detections.context import Context
 from detections.correlation import correlation, group_fields
-from detections.detection import Detection
+from detections.detection import Detection, Metadata
 from detections.events import NewEvents
+from detections.fields import CONTROL_FIELDS
 from detections.mistake import Mistake, RuleMistakeError
 from detections.place import Document
+from detections.rule_activity import ActivityRule
 from detections.rule_event import EventRule
 from detections.rule_keys import CONDITIONS, metadata
 from storage.lake.snapshot import Snapshot
@@ -45,6 +48,10 @@ _SERVICES: Final[Mapping[str, str]] = {
     "containerregistryloginevents": "e.category = 'ContainerRegistryLoginEvents'",
     "containerregistryrepositoryevents": "e.category = 'ContainerRegistryRepositoryEvents'",
 }
+
+# Those of the Activity Log: Sigma's own name first.
+_ACTIVITY_SERVICES: Final = frozenset({"activitylogs", "azureactivity", "azure activity", "azure_activity"})
+_CONTROL_FIELD: Final = re.compile(rf"\be\.({'|'.join(sorted(CONTROL_FIELDS))})\b")
 
 # What pySigma raises where a part of a rule has another shape than it expects, or is nested without end.
 _SHAPE: Final = (AttributeError, KeyError, TypeError, RecursionError)
@@ -196,6 +203,8 @@ class _Library:
             raise RuleMistakeError(f"the file's name has over {_SLUG_CHARACTERS} characters: it is the rule's slug")
         detection = self._compiled(heads[0], file)
         _try_out(detection.observe)
+        if isinstance(detection, ActivityRule):  # on no records it asks nothing of them
+            _try_out(_on_activity(detection.where))
         return detection
 
     def _compiled(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:
@@ -203,6 +212,8 @@ class _Library:
             used = [reference.rule for reference in head.referenced_rules]
             about = metadata(head, file.path.stem, self._version(file, used), group_fields(head))
             return correlation(head, about, _where)
+        if _is_activity(head):
+            return _activity_rule(head, metadata(head, file.path.stem, self._version(file, [head]), None))
         optional = {name: str(head.custom_attributes[name]) for name in CONDITIONS if name in head.custom_attributes}
         compiled = {name: predicate(_parsed(head, text)) for name, text in optional.items()}
         where = _where(head)
@@ -246,16 +257,45 @@ class _Library:
 
 def _where(rule: SigmaRule) -> Condition:
     """Return a rule's conditions as one: any of them is enough, within its log source."""
-    source = rule.logsource
-    service = (source.service or "").casefold()
-    if source.product != "azure" or source.category or service not in _SERVICES:
+    service = _service(rule)
+    if _is_activity(rule):
+        raise RuleMistakeError("a correlation over the Activity Log is not supported", "logsource")
+    if service is None or service not in _SERVICES:
         raise RuleMistakeError(
-            "logsource must be product azure, service containerregistry (or one of its two tables)", "logsource"
+            "logsource must be product azure, service containerregistry (or one of its two tables) or activitylogs",
+            "logsource",
         )
+    meets = _meets(rule)
+    if named := _CONTROL_FIELD.findall(meets.sql):
+        raise UnsupportedError(f"{named[0]!r}, of which only the Activity Log (service activitylogs) speaks")
+    return replace(meets, sql=f"({meets.sql} AND {_SERVICES[service]})") if _SERVICES[service] else meets
+
+
+def _meets(rule: SigmaRule) -> Condition:
     conditions = [_parsed(rule, condition) for condition in rule.detection.condition]
-    meets = " OR ".join(map(predicate, conditions))
-    sql = f"(({meets}) AND {_SERVICES[service]})" if _SERVICES[service] else f"({meets})"
-    return Condition(sql, frozenset.intersection(*map(needed, conditions)))
+    return Condition(
+        "(" + " OR ".join(map(predicate, conditions)) + ")", frozenset.intersection(*map(needed, conditions))
+    )
+
+
+def _service(rule: SigmaRule) -> str | None:
+    source = rule.logsource
+    return (source.service or "").casefold() if source.product == "azure" and not source.category else None
+
+
+def _is_activity(rule: SigmaRule) -> bool:
+    return _service(rule) in _ACTIVITY_SERVICES
+
+
+def _activity_rule(rule: SigmaRule, about: Metadata) -> ActivityRule:
+    if given := [name for name in CONDITIONS if name in rule.custom_attributes]:
+        raise RuleMistakeError(f"a rule on the Activity Log cannot have {given[0]}", given[0])
+    meets = _meets(rule)
+    return ActivityRule(about, meets.sql, meets.needs)
+
+
+def _on_activity(where: str) -> Callable[[NewEvents], Any]:
+    return lambda events: events.actions().rows("count(*)", where)
 
 
 def _parsed(rule: SigmaRule, condition: str) -> Any:
@@ -267,7 +307,10 @@ def _item_mistake(definition: Any) -> Exception | None:
     try:
         detection = SigmaDetection.from_definition(definition)
         where = predicate(SigmaCondition("item", SigmaDetections({"item": detection}, ["item"])).parsed)
-        _try_out(lambda events: events.new("count(*)", where))
+        if not _CONTROL_FIELD.search(where):
+            _try_out(lambda events: events.new("count(*)", where))
+        else:
+            _try_out(_on_activity(where))
     except (SigmaError, UnsupportedError, StoreError) as error:
         return error
     return None

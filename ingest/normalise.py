@@ -9,6 +9,7 @@ from typing import Final
 import pyarrow as pa
 
 from acrwatch.core.model import Message, Reject
+from ingest.activity.rows import ControlBatch
 from ingest.batch import Derivations, EventBatch
 from ingest.envelope import BYTE_ORDER_MARK, WHOLE_LIMIT
 from ingest.salvage import Salvage
@@ -25,7 +26,7 @@ class Normalised:
     """What a batch of messages became.
 
     `events` has exactly `storage.schema.ARROW_SCHEMA`. `skipped` counts records that are no audit events of ours
-    (`metric`, `category:<name>`) or older than the retention (`expired`).
+    (`metric`, `category:<name>`, `activity:<provider>`) or older than the retention (`expired`).
     """
 
     events: pa.Table
@@ -54,8 +55,10 @@ class Normaliser:
         neighbours nothing. Within a message rows may come in another order than their records.
         """
         horizon = self._horizon(now)
-        events, tally = EventBatch(self._derivations, now), Tally()
-        salvage = Salvage(self._reader, self._derivations.resources, horizon, events=events, tally=tally)
+        events, control, tally = EventBatch(self._derivations, now), ControlBatch(now), Tally()
+        salvage = Salvage(
+            self._reader, self._derivations.resources, horizon, events=events, control=control, tally=tally
+        )
         for message in messages:
             columns = None
             if len(message.body) <= WHOLE_LIMIT:
@@ -64,7 +67,7 @@ class Normaliser:
                 salvage.take(message)
             else:
                 events.add(message, columns)
-        return Normalised(events.table(), tuple(tally.rejects), dict(tally.skipped))
+        return Normalised(control.joined(events.table()), tuple(tally.rejects), dict(tally.skipped))
 
     def _horizon(self, now: datetime) -> Horizon:
         earliest = (

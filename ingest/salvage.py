@@ -3,14 +3,16 @@
 from typing import Final
 
 from acrwatch.core.model import Message
+from ingest.activity.rows import ControlBatch
 from ingest.batch import EventBatch
 from ingest.envelope import Damage, unwrap
 from ingest.memo import Memo
 from ingest.rows import PLACE, Row, UnfitError
 from ingest.tally import Tally
 from ingest.tolerant import read_record
-from ingest.values import EPOCH, MICROSECOND, Resource
+from ingest.values import EPOCH, MICROSECOND, Resource, microseconds
 from ingest.wire import Horizon, WireReader, WireRecord, decode_record
+from storage.activity_row import ControlRecord
 
 CHUNK_RECORDS: Final = 8_192
 """Records of one message that wait as Python objects, some 3 KB each, before they become columns."""
@@ -26,12 +28,14 @@ class Salvage:
         horizon: Horizon,
         *,
         events: EventBatch,
+        control: ControlBatch,
         tally: Tally,
     ) -> None:
         self._reader = reader
         self._resources = resources
         self._horizon = horizon
         self._events = events
+        self._control = control
         self._tally = tally
         self._fitting: list[tuple[int, bytes, WireRecord]] = []
         self._rows: list[Row] = []
@@ -70,21 +74,28 @@ class Salvage:
     def _read(self, message: Message, ordinal: int, piece: bytes) -> None:
         try:
             row = read_record(piece)
-            if not isinstance(row, str):
+            if isinstance(row, ControlRecord):
+                row = self._timely(microseconds(row.time)) or row
+            elif not isinstance(row, str):
                 row = self._judged(row)
         except UnfitError as error:
             self._tally.reject(message, ordinal, error.reason, error.detail, piece)
             return
         if isinstance(row, str):
             self._tally.skip(row)
+        elif isinstance(row, ControlRecord):
+            self._control.add(message, row)
         else:
             self._rows.append(row)
 
     def _judged(self, row: Row) -> Row | str:
         """Return the row, or `expired`; raise UnfitError where its registry or its time cannot be."""
         self._resources[row[PLACE["resource_id"]]]
-        time = row[PLACE["event_time"]]
+        return self._timely(row[PLACE["event_time"]]) or row
+
+    def _timely(self, time: int) -> str | None:
+        """Return the counter of a time that is too old, None for one that is right; raise UnfitError for the future."""
         if time > self._horizon.latest:
             moment = EPOCH + time * MICROSECOND
             raise UnfitError("time_in_future", f"time {moment.isoformat()} lies more than a day ahead of our clock")
-        return "expired" if time < self._horizon.earliest else row
+        return "expired" if time < self._horizon.earliest else None

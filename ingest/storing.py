@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
 from acrwatch.core.crashpoint import reach
-from acrwatch.core.model import Message
+from acrwatch.core.model import Message, Reject
+from ingest.activity.bodies import without_secrets
 from ingest.normalise import Normalised
 from ingest.unreadable import Unreadable
 from storage.lake import Commit
@@ -69,7 +70,7 @@ class Storing:
         """
         # 1. Decoded they are already. Nothing is written yet.
         unreadable = [message.as_reject() for message in messages if isinstance(message, Unreadable)]
-        found = [*unreadable, *normalised.rejects]
+        found = [_storable(reject) for reject in (*unreadable, *normalised.rejects)]
         # 2. Rejects, keyed by position: before the position moves past them, or a crash in between would lose them.
         if found:
             with self._database.begin() as connection:
@@ -93,6 +94,14 @@ class Storing:
         return Counts(
             len(messages), commit.rows, commit.duplicates, commit.redelivered, len(found), dict(normalised.skipped)
         )
+
+
+def _storable(reject: Reject) -> Reject:
+    """Return a reject without secrets of the control plane; what is left of it is all that there is to replay."""
+    body = without_secrets(reject.body)
+    if body is reject.body:
+        return reject
+    return replace(reject, body=body, body_length=reject.body_length + len(body) - len(reject.body))
 
 
 def last_positions(messages: Sequence[Message]) -> dict[str, Message]:

@@ -4,29 +4,21 @@ Members are looked up in `properties`, then at top level, ignoring case, by thei
 which names these are comes from the column table in `storage/schema.py`. What no column knows is kept in `extra`.
 """
 
-import json
-import math
-import re
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 
+from ingest.activity.reading import is_control, read_control
 from ingest.identity import identity_in
+from ingest.json_object import object_in, object_of
 from ingest.rows import ABSENT, ABSENT_GUIDS, GUID_COLUMNS, PLACE, RAW_COLUMNS, TEXT_LIMIT, Row, UnfitError, shown
 from ingest.values import parse_duration, parse_size, parse_time
 from ingest.wire import extra_text
+from storage.activity_row import ControlRecord
 from storage.schema import CATEGORIES, Column
 
-INTEGER_DIGITS: Final = 18
-"""Longer integers are kept as text, digit by digit: past 64 bits most readers of `extra` would round them."""
-
-RECORD_LIMIT: Final = 1024 * 1024
-"""Bytes of one record; Event Hubs allows a whole message no more. Small values take some 20 times that as objects."""
-
 _CATEGORY_BY_FOLD: Final = {category.casefold(): category for category in CATEGORIES}
-_ESCAPE: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ABSENT_IN_GUIDS: Final = ABSENT | ABSENT_GUIDS
 _TEXT_COLUMNS: Final = frozenset(column.name for column in RAW_COLUMNS if column.type == pa.string())
 _QUOTES: Final = "'\""
@@ -70,7 +62,7 @@ class _Members:
 
     def open_text(self, folded: str) -> None:
         """Replace a text that holds a JSON object by that object."""
-        members = _json_object(self.values.get(folded))
+        members = object_in(self.values.get(folded))
         if members is not None:
             self.values[folded] = members
             self._members = {**self._members, self._spellings[folded]: members}
@@ -80,20 +72,23 @@ class _Members:
         return {k: v for k, v in self._members.items() if v is not None and k not in self._used}
 
 
-def read_record(raw: bytes) -> Row | str:
-    """Return one record as a row, or as the name of the counter that it is skipped under.
+def read_record(raw: bytes) -> Row | ControlRecord | str:
+    """Return one record as a row, as one of the control plane, or as the name of the counter that it is skipped under.
 
-    Skipped are metrics (`metric`) and records of other categories (`category:<name>`). Raises UnfitError where the
+    Skipped are metrics (`metric`), records of other categories (`category:<name>`), and control-plane records about
+    anything but a registry (`activity:<provider>`). Raises UnfitError where the
     record cannot become an event; never anything else, whatever the bytes.
     """
     try:
-        return _read(_object(raw))
+        return _read(object_of(raw))
     except RecursionError:
         raise UnfitError("too_deep", "the record nests more levels than can be followed") from None
 
 
-def _read(record: dict[str, Any]) -> Row | str:
+def _read(record: dict[str, Any]) -> Row | ControlRecord | str:
     top = _Members(record)
+    if is_control(top.values):
+        return read_control(record)
     is_row = "time" not in top.values and ("timegenerated" in top.values or "_resourceid" in top.values)
     category = _category(top)
     if category not in CATEGORIES:
@@ -105,64 +100,6 @@ def _read(record: dict[str, Any]) -> Row | str:
     values[PLACE["category"]] = category
     _check(values)
     return (*values, _extra(inner, top))
-
-
-def _object(raw: bytes) -> dict[str, Any]:
-    if len(raw) > RECORD_LIMIT:
-        raise UnfitError("record_too_long", f"the record has {len(raw)} bytes, more than {RECORD_LIMIT}")
-    record = _json(raw)
-    if not isinstance(record, dict):
-        raise UnfitError("wrong_type", f"the record is {shown(record)} where an object is expected")
-    if _ESCAPE.search(raw):
-        _refuse_odd_characters(record)
-    return record
-
-
-def _json(raw: bytes) -> Any:
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        bad = shown(raw[error.start : error.end])
-        raise UnfitError("invalid_utf8", f"byte {error.start} of the record, {bad}, is not UTF-8") from None
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_int)
-    except json.JSONDecodeError as error:
-        near = shown(text[error.pos : error.pos + 40])
-        raise UnfitError("invalid_json", f"{error.msg} at character {error.pos}, near {near}") from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise UnfitError("invalid_json", f"{name} is not a JSON number")
-
-
-def _float(text: str) -> float | str:
-    value = float(text)
-    return value if math.isfinite(value) else text
-
-
-def _int(text: str) -> int | str:
-    return int(text) if len(text) <= INTEGER_DIGITS else text
-
-
-def _refuse_odd_characters(record: dict[str, Any]) -> None:
-    """Raise UnfitError for U+0000, which databases refuse, and for half a surrogate pair, which UTF-8 cannot hold."""
-    pending: list[Any] = [record]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, dict):
-            pending.extend(value.keys())
-            pending.extend(value.values())
-        elif isinstance(value, list):
-            pending.extend(value)
-        elif isinstance(value, str):
-            _refuse_odd_text(value)
-
-
-def _refuse_odd_text(text: str) -> None:
-    if "\0" in text:
-        raise UnfitError("null_character", f"text {shown(text)} holds the character U+0000")
-    if _SURROGATE.search(text):
-        raise UnfitError("lone_surrogate", f"text {shown(text)} holds half a surrogate pair")
 
 
 def _category(top: _Members) -> str:
@@ -184,19 +121,6 @@ def _properties(top: _Members) -> _Members:
         top.take("properties")
         return _Members(members)
     return _Members({})
-
-
-def _json_object(text: Any) -> dict[str, Any] | None:
-    if not isinstance(text, str) or not text.startswith("{"):
-        return None
-    try:
-        value = _json(text.encode())
-    except UnfitError:
-        return None
-    if isinstance(value, dict):
-        _refuse_odd_characters(value)
-        return value
-    return None
 
 
 def _value(column: Column, names: tuple[str, ...], inner: _Members, top: _Members) -> Any:

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from acrwatch.core.errors import StoreError
+from storage.activity import EVENTS
 from storage.lake.snapshot import Hint, LakeFile, Snapshot, appended, total_rows
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
 
@@ -93,6 +94,7 @@ class Relations(Protocol):
         *,
         lateness: timedelta,
         derived: Mapping[str, str],
+        where: str = EVENTS,
     ) -> None:
         """Define a view over files, as `viewed` says."""
         ...
@@ -174,11 +176,12 @@ class Reader:
         *,
         lateness: timedelta,
         derived: Mapping[str, str],
+        where: str = EVENTS,
     ) -> None:
         """Define a view over these files: see `viewed`."""
         if isinstance(part, Slice):
             self._connection.register(positions_of(name), positions_table(part))
-        select = viewed(name, part, self._files(files), lateness=lateness, derived=derived)
+        select = viewed(name, part, self._files(files), lateness=lateness, derived=derived, where=where)
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
 
     def _files(self, files: Sequence[LakeFile], *, named: bool = False) -> str:
@@ -253,8 +256,18 @@ class Reader:
         return None if entry is None else Hint(version, entry)
 
 
-def viewed(name: str, part: Slice | Span, relation: str, *, lateness: timedelta, derived: Mapping[str, str]) -> str:
+def viewed(
+    name: str,
+    part: Slice | Span,
+    relation: str,
+    *,
+    lateness: timedelta,
+    derived: Mapping[str, str],
+    where: str = EVENTS,
+) -> str:
     """Return the SELECT of a view: every column, `event_date`, `is_new`, `late`, and the derived expressions.
+
+    `where` (SQL over `e`) says which kind of rows: those of registries themselves, unless told otherwise.
 
     Rows beyond the slice (or span) are left out, so that a pass is a function of the rows up to there and of nothing
     else. `late` is true where the event arrived more than `lateness` after it happened; it arrived when the event hub
@@ -269,7 +282,7 @@ def viewed(name: str, part: Slice | Span, relation: str, *, lateness: timedelta,
         is_new, rest = f"e.event_time >= {_moment(part.since)}", f"WHERE e.event_time < {_moment(part.until)}"
     return (
         f"SELECT e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}, {is_new} AS is_new, {late} AS late{extra} "
-        f"FROM {relation} e {rest}"
+        f"FROM {relation} e {rest} AND {where}"
     )
 
 

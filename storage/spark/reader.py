@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from acrwatch.core.errors import ConfigError, RemoteUnreachableError, StoreError
+from storage.activity import EVENTS
 from storage.lake.snapshot import LakeFile, Snapshot
 from storage.query import Slice, Span, positions_of, positions_table, viewed
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN, UTC_MICROSECONDS
@@ -81,6 +82,7 @@ class SparkReader:
         *,
         lateness: timedelta,
         derived: Mapping[str, str],
+        where: str = EVENTS,
     ) -> None:
         """Define a view over these files: see `storage.query.viewed`."""
         from storage.spark.dialect import translated
@@ -88,7 +90,7 @@ class SparkReader:
         if isinstance(part, Slice):
             self.register(positions_of(name), positions_table(part))
         self._register_files(f"{name}_files", files)
-        select = translated(viewed(name, part, f"{name}_files", lateness=lateness, derived=derived))
+        select = translated(viewed(name, part, f"{name}_files", lateness=lateness, derived=derived, where=where))
         self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
 
     def _register_files(self, name: str, files: Sequence[LakeFile]) -> None:

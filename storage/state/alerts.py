@@ -142,6 +142,12 @@ def standing(
     return _read(connection, *conditions, hold=True)
 
 
+def open_near(connection: Connection, rule: str, *, since: datetime, until: datetime) -> list[Alert]:
+    """Return the alerts of one rule, of whatever group, that stand open and whose interval touches [since, until]."""
+    within = and_(alerts.c.last_seen >= since, alerts.c.first_seen <= until)
+    return _read(connection, alerts.c.rule == rule, alerts.c.closed_at.is_(None), within, _is_standing())
+
+
 def closed_by_people(connection: Connection, rule: str, group_keys: Sequence[str]) -> list[Alert]:
     """Return the alerts of a rule and any of these groups that a person closed."""
     found: list[Alert] = []

@@ -12,6 +12,7 @@ from acrwatch.core.identity import identity_kind
 from ingest.normalise import FUTURE_TOLERANCE, Normaliser
 from ingest.rows import RAW_NAMES
 from ingest.values import microseconds, operation_of, parse_resource, parse_status
+from storage import activity
 from storage.schema import ARROW_SCHEMA
 
 NOW: Final = datetime(2025, 2, 1, tzinfo=UTC)
@@ -32,14 +33,18 @@ def new_normaliser() -> Normaliser:
     return Normaliser(retention=RETENTION)
 
 
+CONTROL = "a row of the control plane"
+
+
 def raw_rows(events: pa.Table) -> dict[int, list[str]]:
-    """Return the raw columns of each event as text, by the number of its message."""
+    """Return the raw columns of each event as text, by the number of its message; CONTROL for the other kind of row."""
     place = events.schema.get_field_index("event_time")
     plain = events.set_column(place, "event_time", events["event_time"].cast(pa.int64()))
     columns = [plain[name].to_pylist() for name in RAW_NAMES]
     found: dict[int, list[str]] = {}
     for number, *row in zip(plain["sequence_number"].to_pylist(), *columns, strict=True):
-        found.setdefault(number, []).append(repr(tuple(row)))
+        control = row[RAW_NAMES.index("category")] == activity.CATEGORY
+        found.setdefault(number, []).append(CONTROL if control else repr(tuple(row)))
     return found
 
 

@@ -21,10 +21,12 @@ from ingest.normalise import Normalised
 from ingest.rows import PLACE, Row, UnfitError
 from ingest.tally import REJECT_LIMIT
 from ingest.tolerant import read_record
+from ingest.values import microseconds
+from storage.activity_row import ControlRecord
 from tests.ingest_decode.fuzz_inputs import change, make, swollen
 from tests.ingest_decode.fuzz_renderings import judge_renderings
 from tests.ingest_decode.fuzz_strategies import BODIES
-from tests.ingest_decode.fuzz_tables import EARLIEST, LATEST, NOW, check_table, new_normaliser, raw_rows
+from tests.ingest_decode.fuzz_tables import CONTROL, EARLIEST, LATEST, NOW, check_table, new_normaliser, raw_rows
 
 GROUP: Final = 16
 """Messages decoded together: building an Arrow table costs as much as decoding some ten records."""
@@ -132,16 +134,19 @@ class DecoderFuzz:
             if isinstance(row, str):
                 found.skipped[row] += 1
             else:
-                found.rows.append(repr(row))
+                found.rows.append(CONTROL if isinstance(row, ControlRecord) else repr(row))
             if len(found.rejects) > 2 * REJECT_LIMIT:
                 break
         return found
 
-    def _judged(self, row: Row | str) -> Row | str:
+    def _judged(self, row: Row | ControlRecord | str) -> Row | ControlRecord | str:
         if isinstance(row, str):
             return row
-        self._resources[row[PLACE["resource_id"]]]
-        moment = row[PLACE["event_time"]]
+        if isinstance(row, ControlRecord):
+            moment = microseconds(row.time)
+        else:
+            self._resources[row[PLACE["resource_id"]]]
+            moment = row[PLACE["event_time"]]
         if moment > LATEST:
             raise UnfitError("time_in_future", "")
         return "expired" if moment < EARLIEST else row

@@ -25,6 +25,7 @@ _QUERIES: Final = {
     "addresses": traffic.ADDRESSES,
     "delays_seconds": traffic.DELAYS,
     "unknown_members": traffic.UNKNOWN,
+    "control_plane": traffic.CONTROL_PLANE,
 }
 # More rejects than this say no more about their reasons.
 _REJECTS: Final = 10_000
@@ -35,6 +36,7 @@ _HEADINGS: Final = {
     "addresses": "Addresses",
     "delays_seconds": "Delays, in seconds",
     "unknown_members": "Members that no column knows",
+    "control_plane": "Records of the Activity Log about registries, and how many hold what was asked for",
     "rejects": "Records refused in this time, by reason",
     "not_stored": "Read but not stored on these dates, or counted otherwise",
 }
@@ -65,7 +67,8 @@ _QUESTION_COLUMNS: Final = (
 
 def report(session: Session, since: timedelta) -> dict[str, Any]:
     """Return the whole report as JSON values. Raises NotFoundError, StoreError."""
-    from detections.reach import derived, reaches
+    from detections.reach import derived, derived_of_activity, reaches
+    from storage.activity import ACTIVITY
     from storage.lake import Lake
     from storage.query import Reader
 
@@ -78,6 +81,9 @@ def report(session: Session, since: timedelta) -> dict[str, Any]:
     with Reader(snapshot) as reader:
         fields = {**derived(), "recent": recent}
         reader.view("live", reader.whole(), files, lateness=timedelta(days=1), derived=fields)
+        control = {**derived_of_activity(), "recent": recent}
+        part, day = reader.whole(), timedelta(days=1)
+        reader.view("live_activity", part, files, lateness=day, derived=control, where=ACTIVITY)
         (signs,) = _rows(reader, traffic.SIGNS)
         if not signs["events"]:
             raise NotFoundError(f"no event since {begin:%Y-%m-%d %H:%M}Z is stored", remedy="Say more with --since 30d")

@@ -1,4 +1,5 @@
-"""The questions `acrwatch check --live` puts to the stored events: SELECTs over the view `live`, rows marked `recent`.
+"""The questions `acrwatch check --live` puts to the stored events: SELECTs over the views `live`
+and `live_activity`, rows marked `recent`.
 
 No answer holds an identity, an address or a repository: reports of this kind are made to be passed on.
 """
@@ -65,6 +66,12 @@ WITH members AS (
   SELECT category, unnest(json_keys(extra)) AS member FROM live WHERE recent AND json_valid(extra)
 )
 SELECT category, member, count(*) AS events FROM members GROUP BY ALL ORDER BY events DESC, 1, 2 LIMIT 100
+"""
+
+CONTROL_PLANE: Final = """
+SELECT operation, coalesce(result, 'absent') AS result, count(*) AS records, count(request) AS with_request,
+  count(response) AS with_answer
+FROM live_activity WHERE recent GROUP BY ALL ORDER BY records DESC, 1, 2 LIMIT 100
 """
 
 PRESENT: Final = "SELECT count(COLUMNS(*)) FROM live WHERE recent"
