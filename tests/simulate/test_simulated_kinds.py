@@ -52,7 +52,9 @@ def test_each_detection_of_the_library_has_a_scenario_of_its_own() -> None:
 
 
 def test_four_attacks_of_each_kind_fit_a_quarter_of_a_year(cast: dict[str, list[Staged]]) -> None:
-    assert {name: len(found) for name, found in cast.items()} == dict.fromkeys(KINDS, 4)
+    assert {name: len(found) for name, found in cast.items()} == {
+        name: min(4, kind.most or 4) for name, kind in KINDS.items()
+    }
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -25,6 +25,7 @@ def drawn_times(kind: Kind, start: datetime, end: datetime, count: int, random: 
     earliest, latest = start + kind.history, end - kind.span
     if earliest >= latest:
         return ()
+    count = count if kind.most is None else min(count, kind.most)
     room = (latest - earliest) / timedelta(seconds=1)
     found: list[datetime] = []
     for _ in range(1000 * count):

@@ -24,6 +24,7 @@ class Kind:
 
     `span` bounds the time from first to last record, `hours` says when it is staged, `place` on which registries, and
     `history` how much of the simulated span must lie before it, or there is no past that it could stand out from.
+    `most` is how often one world bears it, where each spoils the past of the next.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Kind:
     hours: Hours = "office"
     place: Place = "any"
     history: timedelta = timedelta(days=45)
+    most: int | None = None
 
     @property
     def summary(self) -> str:

@@ -14,7 +14,8 @@ from acrwatch.simulate.tape import Caller, seconds
 _STRANGE: Final = (
     "curl/8.10.1", "curl/7.88.1", "Wget/1.21.4", "Python-urllib/3.12", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101",
     "Nuclei - Open-source project (github.com/projectdiscovery/nuclei)", "gobuster/3.6", "feroxbuster/2.10.4",
-    "zgrab/0.x", "masscan/1.3", "PostmanRuntime/7.42.0", "aiohttp/3.10.5", "sqlmap/1.8.9#stable", "httpx/0.27.2",
+    "Mozilla/5.0 zgrab/0.x", "masscan/1.3", "PostmanRuntime/7.42.0", "Python/3.11 aiohttp/3.10.5",
+    "sqlmap/1.8.9#stable", "python-httpx/0.27.2",
 )  # fmt: skip
 _OTHER_TOOLS: Final = ("oras/1.2.0", "skopeo/1.16.1", "crane/v0.20.2", "Helm/3.16.2", "podman/5.2.3", "trivy/0.56.2")
 _UNHEARD_OF: Final = (
@@ -91,7 +92,7 @@ KINDS: Final = (
     ),
     Kind("throttling-storm", "throttling-storm", storm, also=fair.READ, hours="any"),
     Kind(
-        "registry-silent", "registry-silent", silenced, hours="any", place="public", span=timedelta(hours=40),
+        "registry-silent", "registry-silent", silenced, hours="any", place="public", span=timedelta(hours=40), most=1,
     ),
     Kind("unknown-operation", "unknown-operation", unheard_of, also=fair.WRITE),
 )  # fmt: skip
