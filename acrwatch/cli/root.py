@@ -23,6 +23,9 @@ COMMANDS: Final = {
     "rules": Entry("acrwatch.cli.rules:rules", "List, read, test and check detection rules."),
     "context": Entry("acrwatch.cli.context:context", "Import and read what rules know of the registries."),
     "posture": Entry("acrwatch.cli.posture:posture", "Report registries against documented good practice."),
+    "watch": Entry(
+        "acrwatch.cli.watch:watch", "Watch addresses, digests and identities: each of their events is an alert."
+    ),
     "destinations": Entry("acrwatch.cli.destinations:destinations", "List and test where alerts are sent."),
     "deliveries": Entry("acrwatch.cli.deliveries:deliveries", "List and retry what was sent, waits or was given up."),
     "config": Entry("acrwatch.cli.config:config", "Show the configuration in force."),

@@ -20,7 +20,7 @@ _NAME: Final = re.compile("[a-z][a-z0-9_]*")
 RANGES: Final = (
     Setting("allowed_ranges", networks, None, "Addresses that pulls may come from. Without any, pulls are not judged."),
     Setting("push_ranges", networks, None, "Addresses that pushes and deletes may come from."),
-    Setting("watched_ips", networks, None, "Addresses of which each event is an alert."),
+    Setting("watched_ips", networks, None, "Addresses of which each event is an alert; see `acrwatch watch`."),
 )
 LISTS: Final = (
     Setting("admin_usernames", texts, None, "Names of the admin user. Without any, the registry's own name."),
@@ -36,8 +36,8 @@ LISTS: Final = (
     Setting(
         "odd_user_agents", texts, None, "User agents that no registry client has. Under `*`, replaces the shipped."
     ),
-    Setting("watched_digests", texts, None, "Digests of which each event is an alert."),
-    Setting("watched_identities", texts, None, "Identities of which each event is an alert."),
+    Setting("watched_digests", texts, None, "Digests of which each event is an alert; see `acrwatch watch`."),
+    Setting("watched_identities", texts, None, "Identities of which each event is an alert; see `acrwatch watch`."),
 )
 FLAGS: Final[Mapping[str, str]] = {
     "admin_disabled": "the admin user is off",
