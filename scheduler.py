@@ -224,6 +224,7 @@ class Parts:
         if retention is not None and done.retired.dates:
             with self.database.begin() as connection:
                 forgetting.forget_network_days(connection, before=first_kept(retention, now))
+                forgetting.forget_habits(connection, before=first_kept(retention, now))
         if self._purged is None or now - self._purged >= PURGE_EVERY:
             self._purge(now)
         return done

@@ -34,6 +34,10 @@ class NewEvents:
         """How many new rows there are."""
         return self._part.rows
 
+    def register(self, name: str, table: pa.Table) -> None:
+        """Give SQL a table to refer to, in place of one of that name."""
+        self._reader.register(name, table)
+
     def new(self, select: str, where: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Run `SELECT {select} FROM new events e WHERE new AND ({where})`; rows as dicts, times aware UTC."""
         return self._fetch(f"SELECT {select} FROM {_NEW} e WHERE e.is_new AND ({where})", parameters)
@@ -72,9 +76,10 @@ class Surroundings:
         """Give SQL a table to refer to, in place of one of that name."""
         self._reader.register(name, table)
 
-    def rows(self, select: str, where: str, *, qualify: str = "") -> list[dict[str, Any]]:
-        """Run `SELECT {select} FROM rows e WHERE {where} QUALIFY {qualify}`; rows as dicts, times aware UTC."""
-        after = f" QUALIFY {qualify}" if qualify else ""
+    def rows(self, select: str, where: str, *, qualify: str = "", group_by: str = "") -> list[dict[str, Any]]:
+        """Run `SELECT {select} FROM rows e WHERE {where} GROUP BY {group_by} QUALIFY {qualify}`; rows as dicts, times
+        aware UTC."""
+        after = (f" GROUP BY {group_by}" if group_by else "") + (f" QUALIFY {qualify}" if qualify else "")
         sql = f"SELECT {select} FROM {_HISTORY} e WHERE e.event_time BETWEEN $1 AND $2 AND ({where}){after}"
         return _fetched(self._reader, sql, self._bounds)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from detections.actions import OF_ACTION
+from detections.user_agents import FAMILY
 from storage.activity import COLUMNS as COLUMNS_OF_ACTIVITY
 from storage.schema import BY_NAME, COLUMNS
 
@@ -31,7 +32,12 @@ _TARGET: Final = (
     "CASE WHEN tag IS NOT NULL THEN ':' || tag WHEN digest IS NOT NULL THEN '@' || digest ELSE '' END"
 )
 
-DERIVED: Final[Mapping[str, str]] = {"actor": _ACTOR, "network": _NETWORK, "target": _TARGET}
+DERIVED: Final[Mapping[str, str]] = {
+    "actor": _ACTOR,
+    "network": _NETWORK,
+    "target": _TARGET,
+    "user_agent_family": FAMILY,
+}
 
 # Of records of the control plane alone: a rule on others that names one of them is refused.
 CONTROL_FIELDS: Final = frozenset(COLUMNS_OF_ACTIVITY) | frozenset(OF_ACTION)

@@ -1,4 +1,5 @@
-"""Detections with a baseline, one module each: `DETECTION` is found here by name, no list is kept."""
+"""Detections with a baseline, one module each: `DETECTION` is found here by name, no list is kept. Modules without one
+are what detections are made of (`habit`)."""
 
 import importlib
 import pkgutil
@@ -11,7 +12,9 @@ def discover() -> dict[str, Detection]:
     """Return every behavioural detection by slug, afresh. A slug used twice raises ConfigError naming both modules."""
     found: dict[str, tuple[str, Detection]] = {}
     for module in sorted(info.name for info in pkgutil.iter_modules(__path__)):
-        detection: Detection = importlib.import_module(f"{__name__}.{module}").DETECTION
+        detection: Detection | None = getattr(importlib.import_module(f"{__name__}.{module}"), "DETECTION", None)
+        if detection is None:
+            continue
         slug = detection.metadata.slug
         if slug in found:
             raise ConfigError(f"Detection {slug} is defined in both {found[slug][0]} and {module}")

@@ -130,6 +130,40 @@ registry_homes: Final = Table(  # profile of anomalous-source-ip: the network an
     _column("second_date", String(10), nullable=True),  # second UTC date of its use there; it counts from then on
 )
 
+habit_firsts: Final = Table(  # habits, of each detection its own: when a subject first showed a value
+    "habit_firsts",
+    metadata,
+    _column("detection", String(100), primary_key=True),
+    _column("subject", String(300), primary_key=True),
+    _column("value", String(300), primary_key=True),
+    _column("first_date", String(10)),  # UTC
+    Index(None, "detection", "subject", "first_date"),
+)
+
+habit_days: Final = Table(  # habits: the UTC dates on which a subject was seen, and how much
+    "habit_days",
+    metadata,
+    _column("detection", String(100), primary_key=True),
+    _column("subject", String(300), primary_key=True),
+    _column("value", String(300), primary_key=True),  # "": the date's measure; else what it is measured from
+    _column("date", String(10), primary_key=True),
+    _column("amount", BigInteger),
+)
+
+habit_matches: Final = Table(  # what stands: the dates of a subject (and value) that match, with their evidence
+    "habit_matches",
+    metadata,
+    _column("detection", String(100), primary_key=True),
+    _column("subject", String(300), primary_key=True),
+    _column("value", String(300), primary_key=True),
+    _column("date", String(10), primary_key=True),
+    _column("group_key", String(700)),  # the alert's group, as alerts.group_key
+    _column("judgement", _json()),  # why it matches
+    _column("episode", _json()),  # what matches
+    Index(None, "detection", "group_key"),
+    Index(None, "detection", "date"),
+)
+
 contexts: Final = Table(
     "contexts",
     metadata,

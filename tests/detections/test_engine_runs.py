@@ -281,8 +281,9 @@ from detections.rule import load_rules
 from acrwatch.core.clock import SystemClock
 from storage.lake import Lake
 from storage.state.database import Database
-lake, database = sys.argv[1:]
-Engine(Lake.open(lake), Database(database), {**load_rules(), **discover()}, Context(), SystemClock(),
+lake, database, *slugs = sys.argv[1:]
+found = {**load_rules(), **discover()}
+Engine(Lake.open(lake), Database(database), {slug: found[slug] for slug in slugs}, Context(), SystemClock(),
        publishing=Publishing(("siem",)), chunk_rows=5).run_until_done()
 """
 
@@ -298,7 +299,14 @@ def test_a_pass_killed_anywhere_and_repeated_is_an_undisturbed_one(
             bench.store([_login(happening, start + n, 20 * (start + n)) for n in range(5)])
     calm.context = type(calm.context)()
     calm.judge()
-    command = [sys.executable, "-c", CHILD, str(killed.lake.root), f"sqlite:///{killed.folder / 'state.db'}"]
+    command = [
+        sys.executable,
+        "-c",
+        CHILD,
+        str(killed.lake.root),
+        f"sqlite:///{killed.folder / 'state.db'}",
+        *everything,
+    ]
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root), "ACRWATCH_CRASH_AT": point}
     died = subprocess.run(command, env=environment, cwd=root, timeout=60, check=False)

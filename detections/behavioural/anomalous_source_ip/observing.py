@@ -1,17 +1,17 @@
 """From new events to network days and homes, and what they add to the profile."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from detections import gathering
 from detections.behavioural.anomalous_source_ip.registries import second, sooner
-from detections.episode import Episode, Evidence, Facts
+from detections.episode import Episode
 from detections.events import NewEvents
-from detections.fields import EVIDENCE_FIELDS, bounded, bounded_key, kept
-from detections.match import SAMPLED
+from detections.fields import bounded, bounded_key
 from detections.stored import episode_from, stored_episode
 from storage.state.homes import Home
 from storage.state.profiles import NetworkDay, network_days_at, save_network_days
@@ -23,14 +23,7 @@ _HOME_OF: Final = (
 )
 _EVIDENCE_A_DAY: Final = 5
 _JUDGED: Final = "e.succeeded AND e.identity IS NOT NULL"
-_ROW: Final = ", ".join(f"{name} := e.{name}" for name in EVIDENCE_FIELDS)
-_SELECT: Final = (
-    "e.actor, e.network, e.event_date, min(e.event_time) AS first, max(e.event_time) AS last, count(*) AS events, "
-    "bool_and(e.late) AS late, histogram(e.operation) AS operations, "
-    f"list(struct_pack(time := e.event_time, id := e.event_id, {_ROW}) ORDER BY e.event_time, e.event_id)"
-    f"[1:{_EVIDENCE_A_DAY}] AS sample, "
-    + ", ".join(f"list_sort(list(DISTINCT e.{name}))[1:10] AS all_{name}" for name in SAMPLED)
-)
+_SELECT: Final = f"e.actor, e.network, e.event_date, {gathering.select(_EVIDENCE_A_DAY)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +91,16 @@ def _home(row: Mapping[str, Any]) -> Home:
 
 
 def _network_day(row: Mapping[str, Any]) -> NetworkDay:
-    sample = [(Evidence(item["time"].astimezone(UTC), item["id"].hex()), item) for item in row["sample"]]
-    episode = Episode(
-        row["first"],
-        row["last"],
-        row["events"],
-        row["late"],
-        tuple(evidence for evidence, _ in sample),
-        tuple((e, kept(item)) for e, item in sample),
-        Facts(
-            totals={f"operation.{name}": number for name, number in row["operations"]},
-            samples={name: [str(bounded(v)) for v in row[f"all_{name}"] if v is not None] for name in SAMPLED},
-        ),
+    return network_day(
+        bounded_key(row["actor"]), row["network"], row["event_date"].isoformat(), gathering.gathered(row)
     )
-    return network_day(bounded_key(row["actor"]), row["network"], row["event_date"].isoformat(), episode)
 
 
 def network_day(
     identity: str, network: str, day: str, episode: Episode, judgement: Mapping[str, Any] | None = None
 ) -> NetworkDay:
     """Return what the profile keeps of these calls: all of one identity, network and UTC date (ISO)."""
-    kept = replace(episode, evidence=episode.evidence[:_EVIDENCE_A_DAY], rows=episode.rows[:_EVIDENCE_A_DAY])
-    sample = stored_episode(kept)
+    sample = stored_episode(gathering.capped(episode, _EVIDENCE_A_DAY))
     return NetworkDay(
         identity, network, day, episode.first, episode.last, episode.count, episode.late, sample, judgement
     )

@@ -1,0 +1,93 @@
+"""What a detection looks at: from new events to sightings, and from dates that match to their events."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any, Final
+
+import pyarrow as pa
+
+from detections import gathering
+from detections.episode import Episode
+from detections.events import NewEvents
+from detections.fields import VALUE_CHARACTERS, bounded_key
+from detections.placeholders import in_values
+from storage.state.habits import WHOLE, Slot
+
+# Events kept of each date that matches.
+_EVIDENCE_A_DAY: Final = 10
+_ASKED: Final = "asked_slots"
+
+# What succeeded, by somebody: refused calls are no habit, and the nameless share none. Azure's services are not judged.
+ORDINARY: Final = f"e.succeeded AND e.identity IS NOT NULL AND NOT ({in_values('e.identity', 'platform_identities')})"
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """SQL over `e`, a row of events with the derived fields: which events count (`where`), whose habit it is, and what
+    of it (NULL: the event shows only that its subject was there). `names` are the group fields that subject and value
+    stand for. `prepare` registers what the expressions need beside the events."""
+
+    where: str
+    subject: str
+    value: str = "NULL"
+    names: tuple[str, str] = ("actor", "value")
+
+    def sightings(self, events: NewEvents) -> Mapping[Slot, int]:
+        """Return how many new events there are of each subject, value and date."""
+        select = f"{self.subject} AS subject, {self.value} AS value, e.event_date AS day, count(*) AS events"
+        found: dict[Slot, int] = {}
+        for row in events.grouped(select, f"({self.where}) AND ({self.subject}) IS NOT NULL", "ALL"):
+            slot = Slot(bounded_key(row["subject"]), bounded_key(row["value"] or WHOLE), row["day"])
+            found[slot] = found.get(slot, 0) + row["events"]
+        return found
+
+    def new_episodes(self, events: NewEvents, slots: Collection[Slot]) -> dict[Slot, Episode]:
+        """Return what the new rows hold of these slots."""
+        if not slots:
+            return {}
+        events.register(_ASKED, _table(slots))
+        select, where = self._asked(slots)
+        return _episodes(events.grouped(select, where, "ALL"))
+
+    def all_episodes(self, events: NewEvents, slots: Collection[Slot]) -> dict[Slot, Episode]:
+        """Return what the lake holds of these slots, judged rows and new ones; reads the files of their dates."""
+        if not slots:
+            return {}
+        days = sorted({slot.day for slot in slots})
+        spans = [
+            (datetime.combine(day, time.min, UTC), datetime.combine(day, time.max, UTC)) for day in days
+        ]  # fmt: skip
+        around = events.near(spans)
+        around.register(_ASKED, _table(slots))
+        select, where = self._asked(slots)
+        return _episodes(around.rows(select, where, group_by="ALL"))
+
+    def _asked(self, slots: Collection[Slot]) -> tuple[str, str]:
+        whole = all(slot.value == WHOLE for slot in slots)
+        subject, value = _key(self.subject), f"'{WHOLE}'" if whole else _key(self.value)
+        select = f"{subject} AS subject, {value} AS value, e.event_date AS day, {gathering.select(_EVIDENCE_A_DAY)}"
+        asked = f"({subject}, {value}, e.event_date) IN (SELECT (subject, value, day) FROM {_ASKED})"
+        return select, f"({self.where}) AND {asked}"
+
+
+def merged(known: Episode, fresh: Episode) -> Episode:
+    """Return one episode of both parts of a slot."""
+    return gathering.capped(known.merge(fresh), _EVIDENCE_A_DAY)
+
+
+def _key(sql: str) -> str:
+    """Return SQL that bounds a text as `bounded_key` does."""
+    start = f"left({sql}, {VALUE_CHARACTERS - 33}) || '#' || left(sha256({sql}), 32)"
+    return f"CASE WHEN length({sql}) <= {VALUE_CHARACTERS} THEN {sql} ELSE {start} END"
+
+
+def _table(slots: Iterable[Slot]) -> pa.Table:
+    rows = sorted(slots)
+    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True))
+    kinds = (pa.string(), pa.string(), pa.date32())
+    return pa.table({n: pa.array(c, k) for n, c, k in zip(Slot._fields, columns, kinds, strict=True)})
+
+
+def _episodes(rows: Iterable[Mapping[str, Any]]) -> dict[Slot, Episode]:
+    return {Slot(row["subject"], row["value"], row["day"]): gathering.gathered(row) for row in rows}
