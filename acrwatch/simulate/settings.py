@@ -4,7 +4,8 @@ Written from who does what in the simulation, as an owner knows it; nothing of a
 and lists of known-bad digests exist to hold.
 """
 
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final
 
 from acrwatch.simulate import addresses
 from acrwatch.simulate.attacks.staging import staged
@@ -15,11 +16,23 @@ from acrwatch.simulate.population import Population
 from acrwatch.simulate.registry import Registry
 from acrwatch.simulate.scenario import Scenario, actors_of
 
-Settings: TypeAlias = dict[str, list[str]]
-"""The settings of one registry, as under `[registries.NAME]` in acrwatch.toml."""
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one registry: `own` below `[registries.NAME]`, `lists` below `[registries.NAME.lists]`."""
+
+    own: dict[str, list[str]]
+    lists: dict[str, list[str]]
+
+    def table(self) -> dict[str, Any]:
+        """Return them as the table that the configuration would hold."""
+        return {**self.own, "lists": self.lists}
+
 
 APPROVED_SOURCES: Final = ("mcr.microsoft.com/*",)
 PROTECTED_TAGS: Final = ("release-*",)
+WORKING_HOURS: Final = tuple(f"{day} {hour:02}" for day in ("mon", "tue", "wed", "thu", "fri") for hour in range(6, 19))
+"""Hours of the week in UTC in which people here work."""
 
 
 def registry_settings(scenario: Scenario) -> dict[str, Settings]:
@@ -29,23 +42,20 @@ def registry_settings(scenario: Scenario) -> dict[str, Settings]:
     found = {}
     for registry in people.registries:
         writers = {caller.identity for caller in victims if caller.registry.name == registry.name}
-        found[registry.name] = {
-            **_ranges(registry),
-            **_identities(people, registry, writers),
-            **_lists(people, registry),
-            "flags": _flags(registry),
-        }
+        own = {**_ranges(registry), **_identities(people, registry, writers), **_lists(people, registry)}
+        own["flags"] = _flags(registry)
+        found[registry.name] = Settings(own, {"working_hours": list(WORKING_HOURS)})
     return found
 
 
-def _ranges(registry: Registry) -> Settings:
+def _ranges(registry: Registry) -> dict[str, list[str]]:
     allowed = addresses.allowed_ranges(registry.index)
     if registry.public:  # anybody may pull: ranges for pulls would only tell that anybody does
         return {"push_ranges": allowed, "watched_ips": list(addresses.WATCHED_HOSTS)}
     return {"allowed_ranges": allowed, "push_ranges": allowed, "watched_ips": list(addresses.WATCHED_HOSTS)}
 
 
-def _identities(people: Population, registry: Registry, writers: set[str]) -> Settings:
+def _identities(people: Population, registry: Registry, writers: set[str]) -> dict[str, list[str]]:
     pushers = {pipeline.identity for pipeline in people.pipelines[registry.index]} | writers
     purgers = {people.purges[registry.index].identity}
     if isinstance(people, Estate):
@@ -61,7 +71,7 @@ def _identities(people: Population, registry: Registry, writers: set[str]) -> Se
     }
 
 
-def _lists(people: Population, registry: Registry) -> Settings:
+def _lists(people: Population, registry: Registry) -> dict[str, list[str]]:
     return {
         "import_sources": list(APPROVED_SOURCES),
         "protected_tags": list(PROTECTED_TAGS),
@@ -76,6 +86,4 @@ def _flags(registry: Registry) -> list[str]:
     flags = ["admin_disabled"] if registry.index % 2 == 0 else []
     if registry.private:
         flags += ["private_only", "public_access_off"]
-    if not registry.public:
-        flags.append("anonymous_pull_off")
-    return flags
+    return [*flags, "public" if registry.public else "anonymous_pull_off"]
