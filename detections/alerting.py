@@ -13,16 +13,18 @@ from detections.detection import Detection, Group
 from detections.entities import entities_of
 from detections.episode import Episode, cluster, merge_all
 from detections.events import NewEvents
+from detections.lanes import Lanes
 from detections.notices import Publishing, notify
 from detections.reason import reason
 from detections.stored import episode_of, stored_evidence, stored_facts
 from storage.state import alerts, outbox
-from storage.state.alerts import Alert
+from storage.state.alerts import LIVE, Alert, Lane
 
 # A long alert is raised again this often, so that it is not forgotten.
 RAISE_AGAIN: Final = timedelta(hours=24)
 # The width of alerts.group_key.
 _KEY_CHARACTERS: Final = 700
+_EXPLAINED: Final = "earlier events that arrived later explain it"
 # What the history of an alert calls us.
 ENGINE: Final = "engine"
 
@@ -37,19 +39,34 @@ class Alerting:
     context_version: str
     publishing: Publishing
     now: datetime
+    lanes: Lanes = Lanes()  # noqa: RUF009 - frozen
     created: int = 0
     updated: int = 0
     _settled: set[str] = field(default_factory=set)
 
     def add(self, group: Group, matches: Sequence[Episode]) -> None:
-        """Add newly matching events of one group to what stands.
+        """Add newly matching events of one group to what stands, in each lane by itself.
 
         A match joins the alert it lies within `group_for` of; alerts that it bridges become the oldest of them. One at
         or before the close of an alert that a person closed belongs to that alert; later ones open a new one.
         """
+        for lane, mine in self.lanes.sort(matches).items():
+            self._add(group, lane, mine)
+
+    def replace(self, group: Group, episodes: Sequence[Episode], *, why: str = _EXPLAINED) -> None:
+        """State everything that stands for one group; alerts that nothing supports any more are withdrawn, with
+        `why`."""
+        held: dict[Lane, list[Alert]] = {}
+        for alert in self._standing(group, lane=None):
+            held.setdefault(Lane.of(alert), []).append(alert)
+        stated = self.lanes.sort(episodes, said=held.get(LIVE, ()))
+        for lane in [*stated, *(lane for lane in held if lane not in stated)]:
+            self._replace(group, lane, stated.get(lane, ()), held.get(lane, []), why)
+
+    def _add(self, group: Group, lane: Lane, matches: Sequence[Episode]) -> None:
         gap = self.detection.metadata.group_for
         first, last = min(m.first for m in matches), max(m.last for m in matches)
-        held = self._standing(group, since=first - gap, until=last + gap)
+        held = self._standing(group, since=first - gap, until=last + gap, lane=lane)
         rest = list(matches)
         for alert in (alert for alert in held if alert.closed_at is not None):
             rest = self._absorb(group, alert, rest, [episode_of(alert)])
@@ -57,12 +74,10 @@ class Alerting:
         for chain in cluster([*rest, *(episode for episode, _ in by_episode)], gap):
             members = [alert for episode, alert in by_episode if any(episode is link for link in chain)]
             if len(members) < len(chain):
-                self._settle(group, merge_all(chain), members)
+                self._settle(group, lane, merge_all(chain), members)
 
-    def replace(self, group: Group, episodes: Sequence[Episode]) -> None:
-        """State everything that stands for one group; alerts that nothing supports any more are withdrawn."""
+    def _replace(self, group: Group, lane: Lane, episodes: Sequence[Episode], held: Sequence[Alert], why: str) -> None:
         gap = self.detection.metadata.group_for
-        held = self._standing(group)
         rest = list(episodes)
         for alert in (alert for alert in held if alert.closed_at is not None):
             rest = self._absorb(group, alert, rest, [])
@@ -71,20 +86,22 @@ class Alerting:
             whole = merge_all(chain)
             members = [alert for alert in open_alerts if whole.near(episode_of(alert), gap)]
             open_alerts = [alert for alert in open_alerts if alert not in members]
-            self._settle(group, whole, members)
+            self._settle(group, lane, whole, members)
         for alert in open_alerts:
-            self.close(alert, alerts.SUPERSEDED, {"why": "earlier events that arrived later explain it"})
+            self.close(alert, alerts.SUPERSEDED, {"why": why})
 
     def recount(self, group: Group, times: Sequence[datetime]) -> None:
         """State anew what lies around the open alerts of a group near these times, unless this run did so already."""
         gap = self.detection.metadata.group_for
-        for alert in self._standing(group, since=min(times) - gap, until=max(times) + gap):
+        for alert in self._standing(group, since=min(times) - gap, until=max(times) + gap, lane=None):
             if alert.id not in self._settled and alert.closed_at is None:
                 self._extend(group, alert, episode_of(alert), known=episode_of(alert))
 
-    def _standing(self, group: Group, *, since: datetime | None = None, until: datetime | None = None) -> list[Alert]:
+    def _standing(
+        self, group: Group, *, lane: Lane | None, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Alert]:
         slug = self.detection.metadata.slug
-        return alerts.standing(self.connection, slug, group_key(group), since=since, until=until)
+        return alerts.standing(self.connection, slug, group_key(group), since=since, until=until, lane=lane)
 
     def _absorb(self, group: Group, alert: Alert, matches: list[Episode], base: list[Episode]) -> list[Episode]:
         """Give a closed alert the matches up to its close that reach it; return the others."""
@@ -98,17 +115,17 @@ class Alerting:
                 return [match for match in matches if not any(match is link for link in joined)]
         return matches
 
-    def _settle(self, group: Group, episode: Episode, members: Sequence[Alert]) -> None:
+    def _settle(self, group: Group, lane: Lane, episode: Episode, members: Sequence[Alert]) -> None:
         """Make one open alert of an episode: the oldest member extended, the others merged into it; or a new one."""
         if not members:
-            self._create(group, episode)
+            self._create(group, lane, episode)
             return
         survivor, *others = sorted(members, key=lambda alert: alert.id)
         for other in others:
             self.close(other, alerts.MERGED, {"into": survivor.id}, into=survivor.id)
         self._extend(group, survivor, episode, known=episode_of(survivor))
 
-    def _create(self, group: Group, episode: Episode) -> None:
+    def _create(self, group: Group, lane: Lane, episode: Episode) -> None:
         metadata = self.detection.metadata
         alert = Alert(
             id=alerts.new_id(self.now),
@@ -118,7 +135,8 @@ class Alerting:
             severity=metadata.level,
             tags=metadata.tags,
             group_key=group_key(group),
-            status=alerts.NEW,
+            status=lane.status,
+            suppressed_by=lane.suppressed_by,
             close_reason=None,
             merged_into=None,
             revision=1,
@@ -160,7 +178,7 @@ class Alerting:
         """Close an alert for the engine's own reason, and say so to the destinations."""
         closed = replace(
             alert,
-            status=alerts.CLOSED,
+            status=alert.status if alert.status in alerts.SET_APART else alerts.CLOSED,
             close_reason=why,
             merged_into=into,
             closed_at=self.now,

@@ -21,9 +21,10 @@ from detections.detection import Detection
 from detections.engine import Engine
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA, CATEGORIES
-from storage.state import alerts, runs
+from storage.state import alerts, runs, stages
 from storage.state.alerts import Alert
 from storage.state.database import Database
+from storage.state.stages import Step
 
 # Any moment will do; cases count from it. Not midnight, so that cases of some hours do not all share one date.
 START: Final = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -106,6 +107,9 @@ class _Bench:
         self.database = Database(f"sqlite:///{folder / 'state.db'}")
         self.database.migrate()
         self.clock = _Hands()
+        with self.database.begin() as connection:  # a case asks what a rule finds, whether it is told or not
+            slug, now = detection.metadata.slug, self.clock.now()
+            stages.take(connection, Step(slug, stages.ACTIVE, stages.ALWAYS, now, "case", "a case of the rule"))
         self.context = context
         self.engine = Engine(
             self.lake, self.database, {detection.metadata.slug: detection}, context, self.clock, chunk_rows=10_000

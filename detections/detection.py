@@ -20,7 +20,8 @@ class Metadata:
 
     `slug` is its public name and file name, `version` the hash of its content. Matches of one group within `group_for`
     of each other are one alert. `entities` maps an entity type to the group field or evidence field holding it.
-    `reason` is a template over group fields, facts and `count`.
+    `reason` is a template over group fields, facts and `count`. `stage` (staged, active, retired) is where its life
+    begins; from then on people decide (`storage.state.stages`).
     """
 
     slug: str
@@ -42,6 +43,7 @@ class Metadata:
     blind_spots: tuple[str, ...] = ()
     runbook: tuple[str, ...] = ()
     tests: tuple[Mapping[str, Any], ...] = ()
+    stage: str = "active"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,24 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy import Connection
+
 from acrwatch.core.clock import Clock
 from acrwatch.core.crashpoint import reach
 from acrwatch.core.errors import ConflictError, RemoteUnreachableError
 from detections import failure
-from detections.alerting import Alerting
+from detections.alerting import ENGINE, Alerting
 from detections.context import Context, ContextSource
-from detections.detection import Detection, Group, Judgement
+from detections.detection import Detection, Group, Judgement, Metadata
 from detections.events import NewEvents
+from detections.lanes import Lanes
 from detections.notices import Publishing
 from storage.lake import Lake
 from storage.query import CHUNK_ROWS, Reader, Slice
-from storage.state import contexts, runs
+from storage.state import contexts, runs, stages
 from storage.state.database import Database
 from storage.state.runs import Cursor, Run
+from storage.state.stages import Step
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +100,10 @@ class Engine:
 
     def run_pass(self, *, leave_out: Collection[str] = ()) -> Passed:
         """Let every detection judge its next slice of new rows, but for those whose slug is in `leave_out`."""
-        chosen = [detection for slug, detection in self.detections.items() if slug not in leave_out]
         with Reader(self.lake.snapshot()) as reader:
             cursors, context = self._cursors(), self._context()
+            left_out = {*leave_out, *self._retired()}
+            chosen = [detection for slug, detection in self.detections.items() if slug not in left_out]
             outcomes = [self._run(reader, one, cursors.get(one.metadata.slug), context) for one in chosen]
         return Passed(
             max((outcome.new_events for outcome in outcomes), default=0),
@@ -121,7 +126,14 @@ class Engine:
         versions = {slug: detection.metadata.version for slug, detection in self.detections.items()}
         with self.database.begin() as connection:
             runs.start_first(connection, versions, now=self.clock.now())
+            for detection in self.detections.values():
+                _begin_life(connection, detection.metadata, self.clock.now())
             return runs.load(connection)
+
+    def _retired(self) -> set[str]:
+        files_say = {slug: detection.metadata.stage for slug, detection in self.detections.items()}
+        with self.database.connect() as connection:
+            return stages.retired(connection, files_say, now=self.clock.now())
 
     def _run(self, reader: Reader, detection: Detection, cursor: Cursor | None, context: Context) -> Passed:
         """Judge one slice; `cursor` is None for a detection added to others that run already."""
@@ -160,6 +172,8 @@ class Engine:
         with self.database.begin() as connection:
             now = self.clock.now()
             mine = runs.start_at(connection, metadata.slug, past.upto, past.hint, version=metadata.version, now=now)
+            if mine:
+                _begin_life(connection, metadata, now)
             if mine and detection.has_profile:
                 detection.judge(observed, connection)
             failure.recovered(connection, metadata.slug, self.publishing, now=now)
@@ -192,7 +206,8 @@ class Engine:
             runs.advance(connection, cursor, part.upto, part.hint, version=metadata.version, now=now)
             judgement = detection.judge(observed, connection)
             context_version = contexts.remember(connection, context.document(), context.version(), now=now)
-            alerting = Alerting(detection, events, connection, context_version, self.publishing, now)
+            lanes = _lanes(connection, metadata, judgement)
+            alerting = Alerting(detection, events, connection, context_version, self.publishing, now, lanes)
             publish(alerting, judgement)
             runs.record(
                 connection,
@@ -226,6 +241,21 @@ class Engine:
                 Run(metadata.slug, metadata.version, started, now, runs.FAILED, rows, error=message),
             )
             failure.raised(connection, detection, message, self.publishing, now=now)
+
+
+def _begin_life(connection: Connection, metadata: Metadata, now: datetime) -> None:
+    """Write down that a rule's file does not have it active, so that a later edit rewrites nothing."""
+    if metadata.stage != stages.ACTIVE and metadata.slug not in stages.steps(connection, metadata.slug):
+        reason = f"its file says x_stage: {metadata.stage}"
+        stages.take(connection, Step(metadata.slug, metadata.stage, stages.ALWAYS, now, ENGINE, reason))
+
+
+def _lanes(connection: Connection, metadata: Metadata, judgement: Judgement) -> Lanes:
+    """Return what sorts the matches of a judgement; nothing is asked where there are none."""
+    found = [match for group in (judgement.matches, judgement.replaced) for some in group.values() for match in some]
+    if not found:
+        return Lanes()
+    return Lanes.load(connection, metadata, min(one.first for one in found), max(one.last for one in found))
 
 
 def publish(alerting: Alerting, judgement: Judgement) -> None:

@@ -32,11 +32,12 @@ def notify(
     now: datetime,
     change: Mapping[str, Any] | None = None,
 ) -> None:
-    """Tell every destination of an alert as it is now; nobody is told of a historical one.
+    """Tell every destination of an alert as it is now; nobody is told of a historical one, or of one
+    set apart.
 
     `change` says what a person did to it: actor, change and detail as in the alert's history.
     """
-    if alert.historical or not publishing.destinations:
+    if alert.historical or alert.status in alerts.SET_APART or not publishing.destinations:
         return
     data = alerts.as_json(alert, public_url=publishing.public_url)
     # An update that waits is folded into the next, so the next one of a short while says it as well.

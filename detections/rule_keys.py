@@ -17,9 +17,10 @@ from detections.detection import Metadata
 from detections.fields import EVIDENCE_FIELDS, TEXT_FIELDS
 from detections.mistake import RuleMistakeError
 from detections.reason import template_mistakes
+from storage.state.stages import ACTIVE, STAGES
 
 _LISTS: Final = ("x_runbook", "x_blind_spots", "x_tests")
-_KNOWN: Final = ("x_slug", "x_group_by", "x_group_for", "x_entities", "x_reason", *_LISTS)
+_KNOWN: Final = ("x_slug", "x_group_by", "x_group_for", "x_entities", "x_reason", "x_stage", *_LISTS)
 
 # Conditions over the selections of an event rule: what it cannot judge, what belongs to the picture of an alert.
 CONDITIONS: Final = ("x_unjudged", "x_nearby")
@@ -71,6 +72,7 @@ def metadata(
         blind_spots=tuple(keys.get("x_blind_spots", ())),
         runbook=tuple(keys.get("x_runbook", ())),
         tests=tuple(keys.get("x_tests", ())),
+        stage=str(keys.get("x_stage", ACTIVE)),
     )
 
 
@@ -82,6 +84,8 @@ def _check_names(keys: Mapping[str, Any], stem: str, *, correlates: bool) -> Non
         raise RuleMistakeError(f"a correlation cannot have {name}", name)
     if keys.get("x_slug", stem) != stem:
         raise RuleMistakeError(f"x_slug {keys['x_slug']!r} is not the file's name {stem!r}", "x_slug")
+    if keys.get("x_stage", ACTIVE) not in STAGES:
+        raise RuleMistakeError(f"x_stage {keys['x_stage']!r} is none of {', '.join(STAGES)}", "x_stage")
     for name in (*_LISTS, "x_group_by"):
         if not isinstance(keys.get(name, []), list):
             raise RuleMistakeError(f"{name} must be a list", name)

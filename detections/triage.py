@@ -116,6 +116,11 @@ class Hand:
         )
 
     def _change(self, alert: Alert, change: str, comment: str | None = None, **fields: Any) -> Alert:
+        if fields and alert.status in alerts.SET_APART:
+            raise ConflictError(
+                f"alert {alert.id} is {alert.status}: nobody was told of it, so there is nothing to do about it",
+                remedy="Comments are kept",
+            )
         changed = replace(alert, **fields, revision=alert.revision + 1, updated_at=self.now)
         detail: dict[str, Any] = {"fields": _differences(alert, changed)}
         if comment and comment.strip():

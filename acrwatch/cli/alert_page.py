@@ -82,6 +82,10 @@ def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
     if document["merged_into"]:
         says = "It is a duplicate of" if document["close_reason"] == DUPLICATE else "It goes on in"
         yield cell(f"{says} alert {document['merged_into']}.", "yellow")
+    if document["suppressed_by"] is not None:
+        yield cell(f"Suppressed by suppression {document['suppressed_by']}: it was not delivered.", "yellow")
+    if document["status"] == "staged":
+        yield cell("Its rule was staged: it was not delivered.", "yellow")
     if document["historical"]:
         yield cell("Historical: its events came too late to be news, so it was not delivered.", "yellow")
     if document["changed_after_close"]:

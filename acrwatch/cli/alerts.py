@@ -11,6 +11,7 @@ from acrwatch.cli.output import (
     SEVERITY_STYLE,
     Column,
     Format,
+    counted,
     json_option,
     list_options,
     note,
@@ -45,6 +46,8 @@ for _command in COMMANDS:
 @click.option("--assignee", metavar="NAME", help="Only those of this person.")
 @click.option("--unassigned", is_flag=True, help="Only those of nobody.")
 @click.option("--historical", is_flag=True, help="Only those that late events raised, which are never delivered.")
+@click.option("--suppressed", "apart", flag_value="suppressed", help="Those that a suppression keeps from being told.")
+@click.option("--staged", "apart", flag_value="staged", help="Those that staged rules would have raised.")
 @click.option("--all", "everything", is_flag=True, help="Historical, merged and withdrawn ones too.")
 @list_options
 @pass_session
@@ -56,6 +59,7 @@ def list_(
     assignee: str | None,
     unassigned: bool,
     historical: bool,
+    apart: str | None,
     everything: bool,
     output_format: Format | None,
     limit: int,
@@ -64,11 +68,13 @@ def list_(
     from acrwatch.cli.rules import refuse_unknown
     from storage.state import alerts as store
 
-    wanted = None if everything else historical
+    if apart is not None and status is not None:
+        raise click.UsageError("--suppressed and --staged go without --status: theirs is their own")
+    wanted = None if everything or apart else historical
     with session.database() as database, database.connect() as connection:
         found = store.find(
             connection,
-            status=status,
+            status=apart or status,
             rule=rule,
             historical=wanted,
             assignee="" if unassigned else assignee,
@@ -78,6 +84,7 @@ def list_(
         if rule is not None and not found and not store.find(connection, rule=rule, include_withdrawn=True, limit=1):
             refuse_unknown(session, rule)
         hidden = store.count(connection, historical=True) if wanted is False else 0
+        unsaid = store.hidden_by(connection, since=session.clock.now() - _HEALTH_SPAN) if apart is None else {}
         health = _health(session, connection)
     now = session.clock.now()
     columns = (
@@ -95,6 +102,9 @@ def list_(
         note("No alerts.")
     if hidden:
         note(f"{hidden} historical {'alert is' if hidden == 1 else 'alerts are'} hidden; --all shows them.")
+    if unsaid:
+        number = counted(sum(alerts for alerts, _ in unsaid.values()), "alert")
+        note(f"Suppressed within the last 24 hours: {number}. --suppressed shows them, `suppressions list` says why.")
     for line in health:
         note(line)
 

@@ -26,6 +26,8 @@ from acrwatch.cli.output import (
     write_json,
     write_text,
 )
+from acrwatch.cli.rule_life import COMMANDS as LIFE_COMMANDS
+from acrwatch.cli.rule_life import LIFE_COLUMNS, life_lines, with_life
 from acrwatch.cli.rule_run import run
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import span
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     Column("RULE", lambda rule: rule["slug"]),
     Column("LEVEL", lambda rule: rule["level"], lambda rule: SEVERITY_STYLE.get(rule["level"], "")),
-    Column("STATUS", lambda rule: rule["status"]),
+    *LIFE_COLUMNS,
     Column("TITLE", lambda rule: rule["title"], wrap=True),
 )
 
@@ -49,13 +51,17 @@ def rules() -> None:
     """List, read, test and check detection rules."""
 
 
+for _command in LIFE_COMMANDS:
+    rules.add_command(_command)
+
+
 @rules.command("list")
 @list_options
 @pass_session
 def list_(session: Session, /, output_format: Format | None, limit: int) -> None:
     """List the rules in use: those that come with acrwatch, and those of detections.rules."""
     found = [metadata_as_json(rule.metadata) for _, rule in sorted(session.rules.detections.items())]
-    show_list(output_format, within(limit, found), _COLUMNS)
+    show_list(output_format, within(limit, with_life(session, found)), _COLUMNS)
     for line in broken_lines(session):
         note(line)
 
@@ -67,8 +73,9 @@ def list_(session: Session, /, output_format: Format | None, limit: int) -> None
 def show(session: Session, /, slug: str, as_json: bool) -> None:
     """Read one rule: what it finds, what it misses, what to do."""
     rule = installed(session, slug) or known(session, slug).metadata
+    (full,) = with_life(session, [metadata_as_json(rule)])
     if as_json:
-        write_json(metadata_as_json(rule))
+        write_json(full)
         return
     render(cell(rule.title, "bold"), cell(f"{rule.slug}  {rule.level}  {rule.status}  {rule.id}"), cell(""))
     render(cell(" ".join(rule.description.split())))
@@ -84,6 +91,7 @@ def show(session: Session, /, slug: str, as_json: bool) -> None:
     for heading, lines in parts.items():
         if lines:
             render(cell(""), cell(heading, "bold"), bullets(lines))
+    render(*life_lines(full))
 
 
 @rules.command()
@@ -177,7 +185,7 @@ def tried(detection: "Detection", *, until: float = math.inf) -> Iterator[dict[s
 
 def metadata_as_json(rule: "Metadata") -> dict[str, Any]:
     """Return what a rule says of itself, as the API shows it."""
-    names = ("slug", "id", "version", "title", "level", "status", "description", "author", "date", "reason")
+    names = ("slug", "id", "version", "title", "level", "status", "stage", "description", "author", "date", "reason")
     lists = ("group_by", "tags", "references", "falsepositives", "blind_spots", "runbook")
     return {
         **{name: getattr(rule, name) for name in names},

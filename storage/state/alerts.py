@@ -14,6 +14,10 @@ from storage.state.tables import alert_history, alerts
 NEW: Final = "new"
 ACTIVE: Final = "active"
 CLOSED: Final = "closed"
+# Alerts that nobody is told of: kept apart from the others, so that they neither hide nor delay any of them.
+SUPPRESSED: Final = "suppressed"
+STAGED: Final = "staged"
+SET_APART: Final = (SUPPRESSED, STAGED)
 
 # Why the engine closes an alert; any other close reason is a person's verdict.
 MERGED: Final = "merged"
@@ -59,12 +63,35 @@ class Alert:
     changed_after_close: bool
     assignee: str | None = None
     acked_at: datetime | None = None
+    suppressed_by: int | None = None
 
     @property
     def standing(self) -> bool:
         """Whether it is the engine's present word on its events, open or closed by a person."""
         return self.close_reason not in (MERGED, SUPERSEDED)
 
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lane:
+    """Which alerts of a rule and group a match may join: those people are told of, or one kind of those set apart."""
+
+    status: str = NEW
+    suppressed_by: int | None = None
+
+    @classmethod
+    def of(cls, alert: Alert) -> "Lane":
+        """Return the lane of an alert."""
+        return cls(alert.status, alert.suppressed_by) if alert.status in SET_APART else LIVE
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """What its alerts have in common, in SQL."""
+        if self.status not in SET_APART:
+            return alerts.c.status.not_in(SET_APART)
+        return and_(alerts.c.status == self.status, alerts.c.suppressed_by.is_not_distinct_from(self.suppressed_by))
+
+
+LIVE: Final = Lane()
 
 # SQLite takes at most 32,766 variables in one statement.
 _KEYS_AT_ONCE: Final = 500
@@ -127,25 +154,34 @@ def history(connection: Connection, alert_id: str) -> list[dict[str, Any]]:
 
 
 def standing(
-    connection: Connection, rule: str, group_key: str, *, since: datetime | None = None, until: datetime | None = None
+    connection: Connection,
+    rule: str,
+    group_key: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    lane: Lane | None = LIVE,
 ) -> list[Alert]:
-    """Return the standing alerts of one rule and group whose interval touches [since, until], oldest id first.
+    """Return the standing alerts of one rule, group and lane (None: all lanes) whose interval touches [since, until],
+    oldest id first.
 
     Held until the write transaction ends, so that on PostgreSQL no person changes one between reading and saving, which
     `save` would refuse. SQLite has one writer at a time anyway.
     """
-    conditions: list[ColumnElement[bool]] = [alerts.c.rule == rule, alerts.c.group_key == group_key, _is_standing()]
+    conditions: list[ColumnElement[bool]] = [alerts.c.rule == rule, alerts.c.group_key == group_key, is_standing()]
     if since is not None:
         conditions.append(alerts.c.last_seen >= since)
     if until is not None:
         conditions.append(alerts.c.first_seen <= until)
+    if lane is not None:
+        conditions.append(lane.condition)
     return _read(connection, *conditions, hold=True)
 
 
 def open_near(connection: Connection, rule: str, *, since: datetime, until: datetime) -> list[Alert]:
     """Return the alerts of one rule, of whatever group, that stand open and whose interval touches [since, until]."""
     within = and_(alerts.c.last_seen >= since, alerts.c.first_seen <= until)
-    return _read(connection, alerts.c.rule == rule, alerts.c.closed_at.is_(None), within, _is_standing())
+    return _read(connection, alerts.c.rule == rule, alerts.c.closed_at.is_(None), within, is_standing())
 
 
 def closed_by_people(connection: Connection, rule: str, group_keys: Sequence[str]) -> list[Alert]:
@@ -153,7 +189,7 @@ def closed_by_people(connection: Connection, rule: str, group_keys: Sequence[str
     found: list[Alert] = []
     for start in range(0, len(group_keys), _KEYS_AT_ONCE):
         these = alerts.c.group_key.in_(group_keys[start : start + _KEYS_AT_ONCE])
-        found += _read(connection, alerts.c.rule == rule, these, alerts.c.closed_at.is_not(None), _is_standing())
+        found += _read(connection, alerts.c.rule == rule, these, alerts.c.closed_at.is_not(None), is_standing())
     return found
 
 
@@ -167,8 +203,10 @@ def find(
     include_withdrawn: bool = False,
     limit: int | None = None,
 ) -> list[Alert]:
-    """Return alerts, newest first. Merged and superseded ones only when asked for. `assignee` "" is nobody."""
-    conditions: list[ColumnElement[bool]] = [] if include_withdrawn else [_is_standing()]
+    """Return alerts, newest first. Merged and superseded ones only when asked for, as those set apart are, by their
+    status. `assignee` "" is nobody."""
+    conditions: list[ColumnElement[bool]] = [] if include_withdrawn else [is_standing()]
+    conditions += [] if status in SET_APART else [LIVE.condition]
     assigned = func.coalesce(alerts.c.assignee, "")
     wanted = ((alerts.c.status, status), (alerts.c.rule, rule), (alerts.c.historical, historical), (assigned, assignee))
     conditions += [column == value for column, value in wanted if value is not None]
@@ -177,9 +215,25 @@ def find(
 
 
 def count(connection: Connection, *, historical: bool | None = None) -> int:
-    """Return how many alerts stand."""
-    conditions = [_is_standing()] + ([] if historical is None else [alerts.c.historical == historical])
+    """Return how many alerts stand that are not set apart."""
+    conditions = [is_standing(), LIVE.condition]
+    conditions += [] if historical is None else [alerts.c.historical == historical]
     return connection.execute(select(func.count()).select_from(alerts).where(*conditions)).scalar_one()
+
+
+def hidden_by(connection: Connection, *, since: datetime | None = None) -> dict[int, tuple[int, int]]:
+    """Return, by suppression, the number of its standing alerts created since a moment, and of their events."""
+    suppressed = [alerts.c.status == SUPPRESSED, is_standing()]
+    suppressed += [] if since is None else [alerts.c.created_at >= since]
+    query = select(alerts.c.suppressed_by, func.count(), func.sum(alerts.c.count)).where(*suppressed)
+    rows = connection.execute(query.group_by(alerts.c.suppressed_by))
+    return {one: (number, int(events)) for one, number, events in rows if one is not None}
+
+
+def seen_since(connection: Connection, since: datetime) -> list[Alert]:
+    """Return the standing alerts, none set apart, whose last event is not before a moment, newest first."""
+    found = [is_standing(), LIVE.condition, alerts.c.last_seen >= since]
+    return sorted(_read(connection, *found), key=lambda alert: alert.first_seen, reverse=True)
 
 
 def get(connection: Connection, alert_id: str, *, hold: bool = False) -> Alert:
@@ -197,7 +251,8 @@ def get(connection: Connection, alert_id: str, *, hold: bool = False) -> Alert:
     return found[0]
 
 
-def _is_standing() -> ColumnElement[bool]:
+def is_standing() -> ColumnElement[bool]:
+    """Return the condition that an alert is the engine's present word on its events."""
     return func.coalesce(alerts.c.close_reason, "").not_in([MERGED, SUPERSEDED])
 
 
@@ -225,6 +280,7 @@ def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
         "close_reason",
         "merged_into",
         "assignee",
+        "suppressed_by",
     )
     return {
         **{name: getattr(alert, name) for name in kept},

@@ -188,7 +188,7 @@ alerts: Final = Table(
     _column("group_key", String(700)),  # canonical JSON of the group's members
     _column("entities", _json()),  # [{"type", "value"}]
     _column("registries", _json()),
-    _column("status", String(10)),  # new | active | closed
+    _column("status", String(10)),  # new | active | closed, or apart from those: suppressed | staged
     _column("close_reason", String(60), nullable=True),  # merged | superseded | a verdict
     _column("merged_into", String(40), nullable=True),  # the alert it is part of, or a duplicate of
     _column("historical", Boolean),
@@ -207,6 +207,7 @@ alerts: Final = Table(
     _column("changed_after_close", Boolean),
     _column("assignee", String(200), nullable=True),
     _column("acked_at", UtcDateTime(), nullable=True),  # when a person first took note of it
+    _column("suppressed_by", Integer, nullable=True),  # the suppression that keeps it from being told
     Index(None, "rule", "group_key", "last_seen"),
     Index(None, "created_at", "id"),
 )
@@ -220,6 +221,38 @@ alert_history: Final = Table(  # append-only: who changed what, when
     _column("actor", String(200)),  # "engine" or a person
     _column("change", String(40)),
     _column("detail", _json()),  # of a person: {"fields": {name: {"from", "to"}}, "comment"}
+)
+
+suppressions: Final = Table(  # what people do not want to be told of; never deleted, ended at most
+    "suppressions",
+    metadata,
+    _column("id", Integer, primary_key=True, autoincrement=True),
+    _column("rule", String(100), nullable=True),  # null in a condition: any
+    _column("registry", String(200), nullable=True),
+    _column("identity", String(200), nullable=True),
+    _column("network", String(50), nullable=True),
+    _column("repository", String(200), nullable=True),
+    _column("digest", String(200), nullable=True),
+    _column("owner", String(200)),
+    _column("reason", Text),
+    _column("starts_at", UtcDateTime()),
+    _column("expires_at", UtcDateTime()),
+    _column("created_at", UtcDateTime()),
+    _column("created_by", String(200)),
+    _column("ended_at", UtcDateTime(), nullable=True),
+    _column("ended_by", String(200), nullable=True),
+)
+
+rule_stages: Final = Table(  # append-only: the life of each rule; one without a row is as its file says
+    "rule_stages",
+    metadata,
+    _column("id", Integer, primary_key=True, autoincrement=True),
+    _column("rule", String(100)),
+    _column("stage", String(10)),  # staged | active | retired
+    _column("since", UtcDateTime()),  # events from this time on
+    _column("at", UtcDateTime()),
+    _column("actor", String(200)),  # "engine" or a person
+    _column("reason", Text),
 )
 
 # --- delivery -----------------------------------------------------------------------------------------------------

@@ -20,7 +20,10 @@ from acrwatch.core.model import Message
 from acrwatch.core.registry import RegistryContext
 from acrwatch.simulate import encode_messages, history, in_arrival_order, live_attacks, simulate
 from detections.context import Context
+from detections.suppressing import drafted
 from ingest.normalise import Normaliser
+from storage.state import alerts, stages, suppressions
+from tests.detections.conftest import START
 
 Make = Callable[..., Any]
 HOUR, MINUTE, DAY = timedelta(hours=1), timedelta(minutes=1), timedelta(days=1)
@@ -217,3 +220,41 @@ def test_simulated_traffic_in_any_split_gives_the_same_alerts(
         split.judge()
     assert split.picture() == whole.picture()
     assert {alert.rule for alert in whole.standing()} == set(everything)
+
+
+def test_what_is_told_suppressed_and_staged_is_the_same_in_any_split(
+    make_bench: Make, happening: Make, everything: dict[str, Any]
+) -> None:
+    rng = random.Random(11)
+    happenings = _world(rng, happening)
+    whole, split = make_bench(everything), make_bench(everything)
+    for bench in (whole, split):
+        _set_apart(bench)
+    whole.judge(*happenings)
+    for part in _parts(rng, happenings):
+        split.store(part, source=f"hub/{rng.randrange(3)}")
+        split.judge()
+    for status in ("suppressed", "staged", None):
+        found = [_told(bench, status) for bench in (whole, split)]
+        assert found[0] == found[1]
+        assert found[0], status
+    assert {rule for rule, *_ in _told(whole, "suppressed")} >= {"mass-delete", "anomalous-source-ip"}
+
+
+def _set_apart(bench: Any) -> None:
+    """Suppress a burst of deletions and all that comes from one network; stage the admin rule for two days."""
+    spans = {"cleaner": ({"identity": "Cleaner"}, 15, 16), "foreign": ({"network": "203.0.113.0/24"}, 0, 22)}
+    with bench.database.begin() as connection:
+        for conditions, first, last in spans.values():
+            times = {"starts_at": START + first * DAY, "expires_at": START + last * DAY}
+            draft = drafted(conditions, owner="ana", reason="planned", by="ana", now=START, **times)
+            suppressions.add(connection, draft)
+        for stage, day in ((stages.STAGED, 14), (stages.ACTIVE, 16)):
+            since = START + day * DAY
+            stages.take(connection, stages.Step("admin-user-login", stage, since, START, "ana", "trial"))
+
+
+def _told(bench: Any, status: str | None) -> list[tuple[Any, ...]]:
+    with bench.database.connect() as connection:
+        found = alerts.find(connection, status=status)
+    return sorted((a.rule, a.group_key, a.first_seen, a.last_seen, a.count, a.suppressed_by, a.reason) for a in found)

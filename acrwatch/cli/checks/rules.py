@@ -59,12 +59,14 @@ def progress(session: Session) -> Iterator[Result]:
     """Tell which detections stand behind what is stored. Raises AcrWatchError."""
     from storage.lake import Lake
     from storage.query import Reader
-    from storage.state import runs
+    from storage.state import runs, stages
 
+    defaults = {slug: one.metadata.stage for slug, one in session.rules.detections.items()}
     with session.database() as database, database.connect() as connection:
         stored = runs.load(connection)
-    cursors = {slug: cursor for slug, cursor in stored.items() if slug in session.rules.detections}
-    missing = sorted(session.rules.detections.keys() - cursors.keys())
+        running = defaults.keys() - stages.retired(connection, defaults, now=session.clock.now())
+    cursors = {slug: cursor for slug, cursor in stored.items() if slug in running}
+    missing = sorted(running - cursors.keys())
     if missing:
         yield Result(
             "judged", WARN, f"never ran: {', '.join(missing)}", "`acrwatch run` runs them, or `acrwatch detect`"

@@ -1,0 +1,69 @@
+"""`acrwatch rules stage|promote|retire`, and the figures beside each rule."""
+
+from collections.abc import Callable
+from typing import Any
+
+from storage.state.database import Database
+from tests.cli.test_alerts_command import another, stored
+
+Call = Callable[..., Any]
+TRUE, BENIGN = "true_positive.suspicious_activity", "benign_positive.suspicious_but_expected"
+FALSE = "false_positive.incorrect_logic"
+
+
+def _rule(call: Call, slug: str = "admin-user-login") -> Any:
+    return call("rules", "show", slug, "--json").json
+
+
+def test_verdicts_give_a_rule_a_precision_and_alerts_a_noise(call: Call, database: Database) -> None:
+    reasons = (TRUE, TRUE, BENIGN, FALSE, "duplicate", "undetermined")
+    closed = [another(n, status="closed", close_reason=reason) for n, reason in enumerate(reasons)]
+    stored(database, *closed, another(51, historical=True), another(52, status="staged"))
+    stored(database, *[another(60 + n - 20 * 24 * 60) for n in range(2)])
+    rule = _rule(call)
+    assert (rule["closed"], rule["precision"], rule["judged"]) == ({"true": 2, "benign": 1, "false": 1}, 0.5, 4)
+    assert (rule["alerts_per_week"], rule["staged_per_week"]) == (2.8, 0.35)
+
+
+def test_the_list_shows_stage_noise_and_precision(call: Call, database: Database) -> None:
+    stored(database, another(1, status="closed", close_reason=TRUE))
+    heading, *rows = call("rules", "list").stdout.splitlines()
+    assert heading.split() == ["RULE", "LEVEL", "STAGE", "A", "WEEK", "PRECISION", "TITLE"]
+    (row,) = [row for row in rows if row.startswith("admin-user-login")]
+    assert row.split()[2:7] == ["active", "1", "100", "%", "of"]
+
+
+def test_without_a_database_rules_are_listed_without_figures(call: Call) -> None:
+    outcome = call("rules", "list", "--json")
+    assert (outcome.exit_code, outcome.json[0]["alerts_per_week"], outcome.json[0]["precision"]) == (0, 0, None)
+
+
+def test_a_rule_is_staged_promoted_and_retired_with_name_and_reason(call: Call, database: Database) -> None:
+    call("rules", "stage", "mass-delete", "--reason", "too loud", "--by", "ana")
+    assert _rule(call, "mass-delete")["stage"] == "staged"
+    outcome = call("rules", "promote", "mass-delete", "--reason", "quiet now", "--by", "ben", "--yes", "--json")
+    assert "mass-delete would have raised 0 alerts, 0.00 a day" in outcome.stderr
+    assert outcome.json["stage"] == "active"
+    call("rules", "retire", "mass-delete", "--reason", "replaced", "--by", "cem")
+    rule = _rule(call, "mass-delete")
+    assert [(step["stage"], step["actor"], step["reason"]) for step in rule["stages"]] == [
+        ("staged", "ana", "too loud"),
+        ("active", "ben", "quiet now"),
+        ("retired", "cem", "replaced"),
+    ]
+    assert rule["stage"] == "retired"
+
+
+def test_a_promotion_that_nobody_confirms_changes_nothing(call: Call, database: Database) -> None:
+    call("rules", "stage", "mass-delete", "--reason", "too loud")
+    stored(database, another(1, rule="mass-delete", status="staged"))
+    outcome = call("rules", "promote", "mass-delete", "--reason", "why not")
+    assert outcome.exit_code == 1
+    assert "Most often: identity contoso (1)" in outcome.stderr
+    assert _rule(call, "mass-delete")["stage"] == "staged"
+
+
+def test_a_step_to_where_a_rule_stands_is_not_taken(call: Call, database: Database) -> None:
+    outcome = call("rules", "promote", "mass-delete", "--reason", "again")
+    assert "is active already" in outcome.stderr
+    assert _rule(call, "mass-delete")["stages"] == []
