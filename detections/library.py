@@ -15,4 +15,4 @@ def read_library(folders: Iterable[Path] = ()) -> RuleSet:
     """
     behavioural = discover()
     rules = read_rules((SHIPPED, *folders), taken=behavioural.keys())
-    return RuleSet({**rules.detections, **behavioural}, rules.mistakes)
+    return RuleSet({**rules.detections, **behavioural}, rules.mistakes, rules.documents)

@@ -8,7 +8,7 @@ never hides the mistakes of others, nor costs another detection that does not re
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -64,10 +64,14 @@ _SLUG_CHARACTERS: Final = 100  # as many as the columns that hold slugs have
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The detections of some rule files, by slug, and the files that are none."""
+    """The detections of some rule files, by slug, and the files that are none.
+
+    `documents` are the Sigma documents behind them, with filters applied and references resolved.
+    """
 
     detections: Mapping[str, Detection]
     mistakes: Sequence[Mistake] = ()
+    documents: Mapping[str, SigmaRule | SigmaCorrelationRule] = field(default_factory=dict)
 
 
 def rule_files(path: Path) -> list[Path]:
@@ -92,14 +96,19 @@ def read_rules(paths: Iterable[Path] = (SHIPPED,), *, taken: Collection[str] = (
             mistakes.append(Mistake(file_path, _line_of_yaml(error), _words(error)))
     library = _Library(files)
     found: dict[str, Detection] = {}
+    documents: dict[str, SigmaRule | SigmaCorrelationRule] = {}
     for file in files:
         try:
-            rule, slug = library.detection(file), file.path.stem
-            if rule is not None and (slug in taken or found.setdefault(slug, rule) is not rule):
+            head, slug = library.head(file), file.path.stem
+            if head is None:
+                continue
+            rule = library.detection(head, file)
+            if slug in taken or slug in found:
                 raise RuleMistakeError(f"slug {slug!r} is taken by another detection: rename the file")
+            found[slug], documents[slug] = rule, head
         except (ValueError, SigmaError, StoreError, *_SHAPE) as error:
             mistakes.append(file.mistake(error))
-    return RuleSet(found, tuple(mistakes))
+    return RuleSet(found, tuple(mistakes), documents)
 
 
 def _listed(paths: Iterable[Path], mistakes: list[Mistake]) -> list[Path]:
@@ -124,7 +133,7 @@ def read_files(paths: Iterable[Path], *, beside: Iterable[Path] = ()) -> RuleSet
     files = [file for path in paths for file in rule_files(path)]
     rules = read_rules([*files, *beside])
     mine = {file.stem: rules.detections[file.stem] for file in files if file.stem in rules.detections}
-    return RuleSet(mine, tuple(mistake for mistake in rules.mistakes if mistake.file in files))
+    return RuleSet(mine, tuple(mistake for mistake in rules.mistakes if mistake.file in files), rules.documents)
 
 
 def load_rules(paths: Iterable[Path] = (SHIPPED,), *, beside: Iterable[Path] = ()) -> Mapping[str, Detection]:
@@ -139,10 +148,10 @@ def load_rules(paths: Iterable[Path] = (SHIPPED,), *, beside: Iterable[Path] = (
 def parse_rule(text: str, stem: str) -> Detection:
     """Return the detection that one file's text describes. Raises ValueError or SigmaError with the first mistake."""
     file = _File(Path(f"{stem}.yml"), text)
-    rule = _Library([file]).detection(file)
-    if rule is None:
+    library = _Library([file])
+    if (head := library.head(file)) is None:
         raise RuleMistakeError("the file holds no rule")
-    return rule
+    return library.detection(head, file)
 
 
 class _File:
@@ -188,8 +197,8 @@ class _Library:
             if isinstance(rule, SigmaCorrelationRule):
                 self._resolve(rule)
 
-    def detection(self, file: _File) -> Detection | None:
-        """Return the detection a file is; None for filters, and for rules that only others use."""
+    def head(self, file: _File) -> SigmaRule | SigmaCorrelationRule | None:
+        """Return the document of a file that alerts; None for filters, and for rules that only others use."""
         if file.errors:
             raise file.errors[0]
         if dangling := [self._dangling[id(rule)] for rule in file.rules if id(rule) in self._dangling]:
@@ -201,7 +210,11 @@ class _Library:
             raise RuleMistakeError(f"expected one rule that alerts, found {len(heads)}")
         if len(file.path.stem) > _SLUG_CHARACTERS:
             raise RuleMistakeError(f"the file's name has over {_SLUG_CHARACTERS} characters: it is the rule's slug")
-        detection = self._compiled(heads[0], file)
+        return heads[0]
+
+    def detection(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:
+        """Return the detection that a file with this head is."""
+        detection = self._compiled(head, file)
         _try_out(detection.observe)
         if isinstance(detection, ActivityRule):  # on no records it asks nothing of them
             _try_out(_on_activity(detection.where))

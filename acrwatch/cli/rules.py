@@ -26,6 +26,7 @@ from acrwatch.cli.output import (
     write_json,
     write_text,
 )
+from acrwatch.cli.rule_export import export
 from acrwatch.cli.rule_life import COMMANDS as LIFE_COMMANDS
 from acrwatch.cli.rule_life import LIFE_COLUMNS, life_lines, with_life
 from acrwatch.cli.rule_run import run
@@ -248,4 +249,5 @@ def about_ourselves() -> "Mapping[str, Metadata]":
 
 
 rules.add_command(backtest)
+rules.add_command(export)
 rules.add_command(run)
