@@ -225,7 +225,7 @@ class _Library:
             used = [reference.rule for reference in head.referenced_rules]
             about = metadata(head, file.path.stem, self._version(file, used), group_fields(head))
             return correlation(head, about, _where)
-        if _is_activity(head):
+        if is_activity(head):
             return _activity_rule(head, metadata(head, file.path.stem, self._version(file, [head]), None))
         optional = {name: str(head.custom_attributes[name]) for name in CONDITIONS if name in head.custom_attributes}
         compiled = {name: predicate(_parsed(head, text)) for name, text in optional.items()}
@@ -271,7 +271,7 @@ class _Library:
 def _where(rule: SigmaRule) -> Condition:
     """Return a rule's conditions as one: any of them is enough, within its log source."""
     service = _service(rule)
-    if _is_activity(rule):
+    if is_activity(rule):
         raise RuleMistakeError("a correlation over the Activity Log is not supported", "logsource")
     if service is None or service not in _SERVICES:
         raise RuleMistakeError(
@@ -296,7 +296,8 @@ def _service(rule: SigmaRule) -> str | None:
     return (source.service or "").casefold() if source.product == "azure" and not source.category else None
 
 
-def _is_activity(rule: SigmaRule) -> bool:
+def is_activity(rule: SigmaRule) -> bool:
+    """Return whether a rule is on the Activity Log, not on registry events."""
     return _service(rule) in _ACTIVITY_SERVICES
 
 

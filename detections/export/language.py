@@ -41,6 +41,7 @@ from detections.export.lists import Behind, Lists
 from detections.export.sliding import Sliding, sliding
 from detections.fields import NUMBER_FIELDS, TEXT_FIELDS, TIME_FIELDS
 from detections.placeholders import ADDRESSES
+from detections.rule import is_activity
 from storage.schema import CATEGORIES
 
 _MAPPED: Final = IPv6Address("::ffff:0:0")
@@ -130,6 +131,8 @@ class Language(TextQueryBackend):
 
     def _where(self, rule: SigmaRule) -> str:
         """Return all that a rule asks of an event: any of its conditions, within its log source."""
+        if is_activity(rule):
+            raise UnsupportedError("a rule on the Activity Log: only those on registry events are exported")
         parsed = [SigmaCondition(text, rule.detection).parsed for text in rule.detection.condition]
         where = self._joined(self.or_token, [self._condition(one) for one in parsed])
         table = _TABLES.get((rule.logsource.service or "").casefold())

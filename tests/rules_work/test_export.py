@@ -147,6 +147,7 @@ def test_a_value_count_is_a_sliding_window_in_kql_and_spl() -> None:
         (COUNT % ("value_count", "identity", "{gte: 5, field: [tag, digest]}"), "kql", "several fields together"),
         (COUNT % ("event_count", "identity", "{gte: 10001}"), "spl", "Splunk keeps 10000"),
         (RULE % ("acr", "  k: [kaniko]\n  condition: k"), "kql", "the keyword"),
+        (RULE % ("activitylogs", "  s: {operation: x}\n  condition: s"), "kql", "a rule on the Activity Log"),
     ],
 )
 def test_what_a_language_cannot_say_is_refused_with_the_reason(text: str, language: str, words: str) -> None:
