@@ -101,10 +101,10 @@ class Engine:
     def run_pass(self, *, leave_out: Collection[str] = ()) -> Passed:
         """Let every detection judge its next slice of new rows, but for those whose slug is in `leave_out`."""
         with Reader(self.lake.snapshot()) as reader:
-            cursors, context = self._cursors(), self._context()
+            cursors, slices = self._cursors(), _Slices(self, reader, self._context())
             left_out = {*leave_out, *self._retired()}
             chosen = [detection for slug, detection in self.detections.items() if slug not in left_out]
-            outcomes = [self._run(reader, one, cursors.get(one.metadata.slug), context) for one in chosen]
+            outcomes = [self._run(slices, one, cursors.get(one.metadata.slug)) for one in chosen]
         return Passed(
             max((outcome.new_events for outcome in outcomes), default=0),
             sum(outcome.created for outcome in outcomes),
@@ -135,21 +135,21 @@ class Engine:
         with self.database.connect() as connection:
             return stages.retired(connection, files_say, now=self.clock.now())
 
-    def _run(self, reader: Reader, detection: Detection, cursor: Cursor | None, context: Context) -> Passed:
+    def _run(self, slices: "_Slices", detection: Detection, cursor: Cursor | None) -> Passed:
         """Judge one slice; `cursor` is None for a detection added to others that run already."""
         slug, started = detection.metadata.slug, self.clock.now()
         rows = 0
         try:
             if cursor is None:
-                self._begin_at_head(reader, detection, context)
+                self._begin_at_head(slices.reader, detection, slices.context)
                 return Passed()
-            part = reader.slice_after(cursor.positions, cursor.hint, chunk_rows=self.chunk_rows)
-            rows = part.rows
-            if not rows:
+            part, events = slices.after(cursor)
+            if events is None:
                 self._keep_hint(detection, cursor, part)
                 self._end_failure(slug)
                 return Passed()
-            return self._judge(reader, detection, cursor, part, context, started)
+            rows = part.rows
+            return self._judge(events, detection, cursor, part, started)
         except ConflictError as error:
             log.info("%s", error)
             return Passed(more=True)
@@ -195,10 +195,9 @@ class Engine:
                 failure.recovered(connection, slug, self.publishing, now=self.clock.now())
 
     def _judge(
-        self, reader: Reader, detection: Detection, cursor: Cursor, part: Slice, context: Context, started: datetime
+        self, events: NewEvents, detection: Detection, cursor: Cursor, part: Slice, context: Context, started: datetime
     ) -> Passed:
-        metadata = detection.metadata
-        events = NewEvents(reader, part, context, lateness=self.lateness)
+        metadata, context = detection.metadata, events.context
         observed = detection.observe(events)
         reach("pass.observed")
         with self.database.begin() as connection:
@@ -256,6 +255,30 @@ def _lanes(connection: Connection, metadata: Metadata, judgement: Judgement) -> 
     if not found:
         return Lanes()
     return Lanes.load(connection, metadata, min(one.first for one in found), max(one.last for one in found))
+
+
+class _Slices:
+    """The new rows of one pass. Detections whose cursors stand at one place, as most do, share what is read there."""
+
+    def __init__(self, engine: Engine, reader: Reader, context: Context) -> None:
+        self.reader = reader
+        self.context = context
+        self._engine = engine
+        self._place: tuple[object, ...] = ()
+        self._found: tuple[Slice, NewEvents | None]
+
+    def after(self, cursor: Cursor) -> tuple[Slice, NewEvents | None]:
+        """Return the slice beyond a cursor, and its events; None where it has no rows. Raises StoreError."""
+        if self._place != (cursor.positions, cursor.hint):
+            part = self.reader.slice_after(cursor.positions, cursor.hint, chunk_rows=self._engine.chunk_rows)
+            self._found = part, self._events(part) if part.rows else None
+            self._place = cursor.positions, cursor.hint
+        return self._found
+
+    def _events(self, part: Slice) -> NewEvents:
+        engine = self._engine
+        shared = len(engine.detections) > 1
+        return NewEvents(self.reader, part, self.context, lateness=engine.lateness, shared=shared)
 
 
 def publish(alerting: Alerting, judgement: Judgement) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from typing import Any, Final
 
 import pyarrow as pa
@@ -9,10 +10,16 @@ import pyarrow as pa
 from detections.actions import Actions
 from detections.context import Context
 from detections.fields import DERIVED
-from storage.query import Relations, Slice, Span
+from storage.query import CHUNK_ROWS, Relations, Slice, Span
 
 _HISTORY: Final = "judged_events"
 _NEW: Final = "new_events"
+# Each slice has a view of its own, for several may be asked in turn on one reader.
+_UNREAD: Final = (f"unread_events_{number}" for number in count())
+
+# Rows that are shared are held in memory, at about 1 KB each: opening and decoding their files anew costs a detection
+# more than its own question. A commit of more rows than a pass should judge is read from its files.
+_HELD_ROWS: Final = 2 * CHUNK_ROWS
 
 
 class NewEvents:
@@ -21,13 +28,21 @@ class NewEvents:
     Both have the columns of `events`, the derived fields, `is_new` and `late`; alias them `e` for compiled predicates.
     """
 
-    def __init__(self, reader: Relations, part: Slice | Span, context: Context, *, lateness: timedelta) -> None:
+    def __init__(
+        self, reader: Relations, part: Slice | Span, context: Context, *, lateness: timedelta, shared: bool = False
+    ) -> None:
+        """`shared` says that several detections will ask for the new rows."""
+        self.context = context
         self._reader = reader
         self._part = part
         self._lateness = lateness
         for name, table in context.tables().items():
             reader.register(name, table)
-        reader.view(_NEW, part, part.files, lateness=lateness, derived=DERIVED)
+        unread = next(_UNREAD)
+        reader.view(unread, part, part.files, lateness=lateness, derived=DERIVED)
+        self._new = _NEW if shared and part.rows <= _HELD_ROWS else unread
+        if self._new == _NEW:
+            reader.hold(_NEW, f"SELECT * FROM {unread} e WHERE e.is_new")
 
     @property
     def rows(self) -> int:
@@ -40,11 +55,11 @@ class NewEvents:
 
     def new(self, select: str, where: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Run `SELECT {select} FROM new events e WHERE new AND ({where})`; rows as dicts, times aware UTC."""
-        return self._fetch(f"SELECT {select} FROM {_NEW} e WHERE e.is_new AND ({where})", parameters)
+        return self._fetch(f"SELECT {select} FROM {self._new} e WHERE e.is_new AND ({where})", parameters)
 
     def grouped(self, select: str, where: str, group_by: str) -> list[dict[str, Any]]:
         """The same with a GROUP BY."""
-        return self._fetch(f"SELECT {select} FROM {_NEW} e WHERE e.is_new AND ({where}) GROUP BY {group_by}", ())
+        return self._fetch(f"SELECT {select} FROM {self._new} e WHERE e.is_new AND ({where}) GROUP BY {group_by}", ())
 
     def actions(self) -> Actions:
         """Return the control-plane actions that new records are about."""

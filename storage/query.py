@@ -5,7 +5,8 @@ A reader never sees a half-written commit: it is given files, not a folder.
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,6 +100,10 @@ class Relations(Protocol):
         """Define a view over files, as `viewed` says."""
         ...
 
+    def hold(self, name: str, select: str) -> None:
+        """Keep what a SELECT gives now under a name, in place of one of that name, for many questions to come."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
@@ -131,8 +136,13 @@ class Reader:
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Run one SELECT. Raises StoreError when a file is gone (vacuumed), memory runs out or the SQL is wrong."""
-        try:
+        with self._failures():
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise StoreError(f"Cannot read events below {self.snapshot.root}: {error}") from error
         except duckdb.Error as error:
@@ -183,6 +193,11 @@ class Reader:
             self._connection.register(positions_of(name), positions_table(part))
         select = viewed(name, part, self._files(files), lateness=lateness, derived=derived, where=where)
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
+
+    def hold(self, name: str, select: str) -> None:
+        """Read what a SELECT gives into memory (beyond its limit to disk). Raises StoreError as `query` does."""
+        with self._failures():
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
 
     def _files(self, files: Sequence[LakeFile], *, named: bool = False) -> str:
         if not files:
