@@ -79,6 +79,9 @@ class _Counted:
         self._views[name] = total_rows(files)
         self.inner.view(name, part, files, lateness=lateness, derived=derived, where=where)
 
+    def hold(self, name: str, select: str) -> None:
+        self.inner.hold(name, select)
+
 
 def backtest(
     detections: Mapping[str, Detection],
