@@ -2,7 +2,7 @@
 
 Targets: `decoder` (tests/ingest_decode/fuzzing.py) and `amqp` (tests/devhub/fuzz_codec.py), side by side; for each,
 the engines of benchmarks/fuzz_engine.py one after the other. Prints the rows of docs/reliability.md. Ends with 1 where
-a property does not hold, with the input. About eight minutes on two quiet cores; `--inputs 20000` for a short run.
+a property does not hold, with the input. 17 minutes of processor time; `--inputs 20000` for a short run.
 """
 
 import argparse

@@ -194,9 +194,7 @@ class Engine:
             with self.database.begin() as connection:
                 failure.recovered(connection, slug, self.publishing, now=self.clock.now())
 
-    def _judge(
-        self, events: NewEvents, detection: Detection, cursor: Cursor, part: Slice, context: Context, started: datetime
-    ) -> Passed:
+    def _judge(self, events: NewEvents, detection: Detection, cursor: Cursor, part: Slice, started: datetime) -> Passed:
         metadata, context = detection.metadata, events.context
         observed = detection.observe(events)
         reach("pass.observed")

@@ -93,6 +93,12 @@ class SparkReader:
         select = translated(viewed(name, part, f"{name}_files", lateness=lateness, derived=derived, where=where))
         self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
 
+    def hold(self, name: str, select: str) -> None:
+        """Define a view: what is kept, and where, is the server's to decide."""
+        from storage.spark.dialect import translated
+
+        self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {translated(select)}")
+
     def _register_files(self, name: str, files: Sequence[LakeFile]) -> None:
         if not files:
             self.register(name, _STORED.empty_table())
