@@ -14,9 +14,10 @@ from typing import Final
 from acrwatch.simulate import Scenario, registry_settings
 from benchmarks.machine import described
 from benchmarks.quality_figures import Figures, evasive_table, table
-from benchmarks.quality_world import DAYS, Played, play, scenario_of
+from benchmarks.quality_world import DAYS, Played, owner_suppressions, play, scenario_of
 from detections.detection import Detection
 from detections.library import read_library
+from detections.suppressing import spoken
 
 # Fixed on 2026-11-22, as were the ranges that attacks are drawn from, before any rule of the library but the four
 # mission rules existed. The scenarios are not the work of those who write the rules.
@@ -37,6 +38,7 @@ def main() -> None:
     worlds = [scenario_of(seed, per_day) for seed in seeds]
     print(f"{described()}; seeds {', '.join(map(str, seeds))}; {DAYS} days each\n")
     print("\n".join(_context(worlds[0])), end="\n\n")
+    print("Suppressed from the third week on:", "; ".join(map(spoken, owner_suppressions(worlds[0]))), end="\n\n")
     for scenario in worlds:
         played = _played(scenario, library, given.judge_days)
         figures.add(played)

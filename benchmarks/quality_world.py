@@ -27,17 +27,21 @@ from acrwatch.simulate import (
     simulate,
     spread_attacks,
 )
+from acrwatch.simulate.everyday.estate import estate
+from acrwatch.simulate.tape import Caller
 from detections.blindness import Watch
 from detections.context import Context, with_shipped
 from detections.detection import Detection
 from detections.engine import Engine
 from detections.notices import Publishing
+from detections.suppressing import drafted
 from ingest.normalise import Normaliser
 from storage.lake import Lake
 from storage.lake.maintenance import maintain
-from storage.state import alerts
+from storage.state import alerts, suppressions
 from storage.state.alerts import Alert
 from storage.state.database import Database
+from storage.state.suppressions import Suppression
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
 DAYS: Final = 90
@@ -97,6 +101,26 @@ def context_of(scenario: Scenario) -> Context:
     return with_shipped(registries)
 
 
+def owner_suppressions(scenario: Scenario) -> Iterator[Suppression]:
+    """Yield what owners suppress of their own machines once they have been told of it, from the third week on."""
+    people = estate(scenario.seed, scenario.registries, scenario.events_per_day)
+    purge, previews = people.fast_purge.caller, people.previews.caller
+    yield _suppression("mass-delete", purge, "the weekly purge, as scheduled by the platform team")
+    yield _suppression("repository-wiped", previews, "previews go with their change", repository="preview/*")
+
+
+def _suppression(rule: str, caller: Caller, reason: str, **more: str) -> Suppression:
+    return drafted(
+        {"rule": rule, "registry": caller.registry.name, "identity": caller.identity, **more},
+        owner="platform team",
+        reason=reason,
+        starts_at=START + timedelta(days=14),
+        expires_at=START + timedelta(days=DAYS),
+        by="benchmark",
+        now=START,
+    )
+
+
 def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path, *, judge_days: int = 1) -> Played:
     """Make, store and judge a world in an empty folder; return its alerts beside the truth.
 
@@ -108,6 +132,9 @@ def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path, *, 
     lake, clock = Lake.open(folder / "lake"), _Clock()
     engine = Engine(lake, database, library, context_of(scenario), clock)
     began = time.perf_counter()
+    with database.begin() as connection:
+        for suppression in owner_suppressions(scenario):
+            suppressions.add(connection, suppression)
     watch = Watch(lake, database, [name.casefold() for name in scenario.registries], Publishing())
     for batch in _stored(scenario, lake, played):
         played.storing += time.perf_counter() - began

@@ -59,8 +59,8 @@ def _identities(people: Population, registry: Registry, writers: set[str]) -> di
     pushers = {pipeline.identity for pipeline in people.pipelines[registry.index]} | writers
     purgers = {people.purges[registry.index].identity}
     if isinstance(people, Estate):
-        pushers |= {people.previews.identity} | {people.people[place].identity for place in ENGINEERS}
-        purgers |= {people.previews.identity, people.people[HOUSEKEEPER].identity}
+        pushers |= {people.previews.caller.identity} | {people.people[place].identity for place in ENGINEERS}
+        purgers |= {people.previews.caller.identity, people.people[HOUSEKEEPER].identity}
     else:
         pushers |= {person.identity for person in people.people}
     return {

@@ -69,19 +69,19 @@ class Previews:
     """A service that publishes a preview for each proposed change, in a repository of its own, and deletes it whole."""
 
     def __init__(self, seed: int, registry: Registry) -> None:
-        self.identity = guid(hex_text(32, seed, registry.name, "previews"))
+        identity = guid(hex_text(32, seed, registry.name, "previews"))
         address = addresses.host_in(addresses.CI_EGRESS[0], 5)
-        self._caller = Caller(registry, self.identity, address, "buildkit/v0.17")
+        self.caller = Caller(registry, identity, address, "buildkit/v0.17")
         self._seed = seed
 
     def perform(self, tape: Tape, moment: Slice) -> None:
         """Publish about five a week; each goes a week later."""
         for start in session_starts(tape.random, moment, 0.7, OFFICE):
             repository = f"preview/change-{start // SLICE_TICKS % 10_000}"
-            tape.login(start, self._caller)
-            tape.push(start + seconds(30), self._caller, made_image(repository, "preview", self._seed, start))
+            tape.login(start, self.caller)
+            tape.push(start + seconds(30), self.caller, made_image(repository, "preview", self._seed, start))
             gone = f"preview/change-{(start // SLICE_TICKS - 1008) % 10_000}"
-            tape.act(start + seconds(200), self._caller, DELETE_REPOSITORY, gone, status=ACCEPTED)
+            tape.act(start + seconds(200), self.caller, DELETE_REPOSITORY, gone, status=ACCEPTED)
 
 
 class UpdateBot:

@@ -38,6 +38,8 @@ class Estate(Population):
         super().__init__(seed, names, round(machines / (1 - PEOPLE_SHARE)))
         self.open_registries = tuple(one for one in self.registries if not one.private and not one.public)
         self.previews = Previews(seed, self.open_registries[-1])
+        purged = self.open_registries[_FAST_PURGE % len(self.open_registries)]
+        self.fast_purge = FastPurge(self.purges[purged.index].identity, seed, purged)
         self.bots = [UpdateBot(seed, registry) for registry in self.registries]
         self.actors += self._everyday(seed)
 
@@ -53,17 +55,17 @@ class Estate(Population):
         return colleagues(seed, tuple(one for one in self.registries if not one.private))
 
     def _everyday(self, seed: int) -> list[Actor]:
-        purged = self.open_registries[_FAST_PURGE % len(self.open_registries)]
         housekeeper = self.people[HOUSEKEEPER]
         theirs = self.open_registries[HOUSEKEEPER % len(self.open_registries)]
-        actors: list[Actor] = [Joiners(seed, self.open_registries), self.previews, *self.bots]
+        actors: list[Actor] = [
+            Joiners(seed, self.open_registries), self.previews, self.fast_purge, *self.bots,
+        ]  # fmt: skip
         actors += [Releases(seed, pipelines[0]) for pipelines in self.pipelines]
         actors += [BusyCluster(seed, cluster) for cluster in self.clusters]
         actors += [ExpiredSecret(seed, token) for tokens in self.tokens for token in tokens]
         actors += [RotatedToken(seed, tokens[0]) for tokens in self.tokens]
         actors += [FullScan(seed, scanner) for scanner in self.scanners]
         actors += [Anybody(seed, registry) for registry in self.registries if registry.public]
-        actors += [FastPurge(self.purges[purged.index].identity, seed, purged)]
         actors += [Housekeeping(seed, housekeeper, theirs), NightFix(seed, self.people[0], self.open_registries[0])]
         return actors
 

@@ -99,7 +99,7 @@ class FastPurge:
     """A weekly `acr purge` at full speed: 60 to 150 deletions, one a second, Sunday at two."""
 
     def __init__(self, identity: str, seed: int, registry: Registry) -> None:
-        self._caller = Caller(registry, identity, addresses.CLEANUP_HOST, "acr-cli/0.15")
+        self.caller = Caller(registry, identity, addresses.CLEANUP_HOST, "acr-cli/0.15")
         self._seed = seed
 
     def perform(self, tape: Tape, moment: Slice) -> None:
@@ -109,11 +109,11 @@ class FastPurge:
         for step in range(tape.random.randint(60, 150)):
             ticks = moment.start + seconds(step * tape.random.uniform(0.9, 1.1))
             place, back = step % len(REPOSITORIES), 60 + step // len(REPOSITORIES)
-            image = image_at(self._seed, self._caller.registry.name, place, ticks, builds_back=back)
+            image = image_at(self._seed, self.caller.registry.name, place, ticks, builds_back=back)
             if step % 2:
-                tape.act(ticks, self._caller, DELETE, image.repository, digest=image.index_digest, status=ACCEPTED)
+                tape.act(ticks, self.caller, DELETE, image.repository, digest=image.index_digest, status=ACCEPTED)
             else:
-                tape.act(ticks, self._caller, UNTAG, image.repository, tag=image.tag, status=ACCEPTED)
+                tape.act(ticks, self.caller, UNTAG, image.repository, tag=image.tag, status=ACCEPTED)
 
 
 class Housekeeping:
