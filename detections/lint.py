@@ -18,8 +18,8 @@ from detections.behavioural import discover
 from detections.case import unreadable_cases, unshown
 from detections.detection import Detection
 from detections.place import Document
-from detections.reachable import contradiction, unknown_value
-from detections.rule import SHIPPED, read_rules, rule_files
+from detections.reachable import VALUES, contradiction, unknown_value
+from detections.rule import SHIPPED, is_activity, read_rules, rule_files
 from detections.rule_keys import CONDITIONS
 
 ERROR: Final = "error"
@@ -91,7 +91,8 @@ class _Linted:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what there is to say."""
-        if misspelt := self._document.blame(_unknown_value):
+        of_events = not any(is_activity(rule) for rule in self._rules)
+        if of_events and (misspelt := self._document.blame(_unknown_value)):
             yield self._finding(ERROR, str(misspelt[1]), misspelt[0])
         else:
             for rule in self._rules:
@@ -107,9 +108,10 @@ class _Linted:
         line = self._document.line_of("detection", "condition", titled=rule.title)
         for text in rule.detection.condition:
             parsed = SigmaCondition(text, rule.detection).parsed
-            if why := contradiction(parsed):
+            values = {} if is_activity(rule) else VALUES
+            if why := contradiction(parsed, values):
                 yield self._finding(ERROR, f"no event can meet {text!r}: {why}", line)
-            elif contradiction(ConditionNOT([parsed])):
+            elif contradiction(ConditionNOT([parsed]), values):
                 yield self._finding(WARNING, f"every event meets {text!r}", line)
 
     def _finding(self, severity: str, message: str, line: int) -> Finding:

@@ -8,7 +8,7 @@ be possible, so nothing is called impossible that is not.
 import difflib
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
@@ -32,11 +32,12 @@ from sigma.types import (
 from acrwatch.core import identity
 from acrwatch.core.operation import OPERATIONS
 from detections.fields import NUMBER_FIELDS, field_named
-from storage.activity import CATEGORY as CONTROL_PLANE
 from storage.schema import CATEGORIES
 
-# Every value that acrwatch itself gives these fields; an event always has one of them.
-VALUES: Final[dict[str, tuple[str, ...]]] = {
+Values = Mapping[str, Sequence[str]]
+
+# Every value that acrwatch itself gives these fields; a registry event always has one of them.
+VALUES: Final[Values] = {
     "operation": (*OPERATIONS, "other"),
     "category": CATEGORIES,
     "identity_kind": (
@@ -60,14 +61,17 @@ class _Test:
         return f"{'' if self.holds else 'not '}{_shown(self.value)}"
 
 
-def contradiction(node: Any) -> str | None:
-    """Return why no event can meet a parsed condition, in words about one of its alternatives; None if one may."""
+def contradiction(node: Any, values: Values = VALUES) -> str | None:
+    """Return why no event can meet a parsed condition, in words about one of its alternatives; None if one may.
+
+    `values` are those that fields always have one of.
+    """
     alternatives = _alternatives(node, holds=True)
     if alternatives is None:
         return None
     why = None
     for tests in alternatives:
-        found = _conflict(tests)
+        found = _conflict(tests, values)
         if found is None:
             return None
         why = why or found
@@ -75,11 +79,10 @@ def contradiction(node: Any) -> str | None:
 
 
 def unknown_value(node: Any) -> str | None:
-    """Return which text of a parsed condition no event ever has in a field whose values are known; None if none."""
+    """Return which text of a parsed condition no registry event ever has in a field whose values are known; None if
+    none."""
     for field, value in _leaves(node):
         known = VALUES.get(field, ())
-        if (field == "operation" and "/" in str(value)) or str(value).casefold() == CONTROL_PLANE.casefold():
-            continue  # of the control plane, which has as many operations as Azure likes
         if known and type(value) is SigmaString and all(_meets(value, one.lower()) is False for one in known):
             near = difflib.get_close_matches(str(value).lower(), known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
@@ -122,23 +125,23 @@ def _joined(parts: Sequence[list[tuple[_Test, ...]]], *, every: bool) -> list[tu
     return [tuple(test for tests in chosen for test in tests) for chosen in product(*parts)]
 
 
-def _conflict(tests: Sequence[_Test]) -> str | None:
+def _conflict(tests: Sequence[_Test], values: Values) -> str | None:
     """Return what contradicts itself in one alternative."""
     by_field: dict[str, list[_Test]] = {}
     for test in tests:
         by_field.setdefault(test.field, []).append(test)
     for field, mine in by_field.items():
-        if field and not _possible(field, mine):
+        if field and not _possible(field, mine, values.get(field, ())):
             return f"{field} would have to be {' and '.join(dict.fromkeys(map(str, mine)))}"
     return None
 
 
-def _possible(field: str, tests: Sequence[_Test]) -> bool:
+def _possible(field: str, tests: Sequence[_Test], known: Sequence[str]) -> bool:
     asked = [test.value for test in tests if test.holds]
-    if _absent(tests) and (field in VALUES or any(not _is_absence(value) for value in asked)):
+    if _absent(tests) and (known or any(not _is_absence(value) for value in asked)):
         return False
     exact = [one for one in map(_exact, asked) if one is not None]
-    candidates = exact[:1] or (["true", "false"] if field == "succeeded" else VALUES.get(field, ()))
+    candidates = exact[:1] or (["true", "false"] if field == "succeeded" else known)
     if candidates:
         return any(
             all(_meets(test.value, one) in (None, test.holds) for test in tests) for one in map(str.lower, candidates)

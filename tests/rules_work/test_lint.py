@@ -70,6 +70,12 @@ def test_what_is_wrong_is_told_with_severity_and_line(
     assert [one[:2] for one in found if one[2].startswith(words) or words in one[2]] == [(severity, line)]
 
 
+def test_a_rule_on_the_activity_log_has_values_of_its_own(tmp_path: Path) -> None:
+    text = GOOD.replace("containerregistry", "activitylogs").replace("operation: pull", "category: Administrative")
+    found = _findings(tmp_path, text.replace("tag: latest", "result_type: Failure"))
+    assert [one for one in found if one[0] == ERROR and "case" not in one[2]] == []
+
+
 @pytest.mark.parametrize("condition", ["1 of *", "all of them", "selection and not 1 of filt*"])
 def test_a_selection_is_used_by_a_pattern_too(tmp_path: Path, condition: str) -> None:
     assert _findings(tmp_path, GOOD.replace("selection and not filter", condition)) == []
