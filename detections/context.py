@@ -61,8 +61,8 @@ class Context:
     def tables(self) -> Mapping[str, pa.Table]:
         """Return the relations that placeholders are compiled against.
 
-        Values without wildcards and patterns of LIKE (escaped by a backslash) lie in two, so that a long list of values
-        is looked up by hash. The registry `*` stands for all.
+        Single addresses lie apart from ranges, and values without wildcards apart from patterns of LIKE (escaped by a
+        backslash), so that a long list of either is looked up by hash. The registry `*` stands for all.
         """
         return self._tables
 
@@ -84,26 +84,15 @@ class Context:
     @cached_property
     def _tables(self) -> Mapping[str, pa.Table]:
         named = [(name.casefold(), registry) for name, registry in self.registries.items()]
+        bounds = [(name, key, *b) for name, r in named for key, found in r.ranges.items() for b in key_ranges(found)]
         listed = [(name, key, value) for name, r in named for key, found in r.lists.items() for value in found]
+        place = {"registry": pa.string(), "list": pa.string()}
         return {
-            "context_ranges": _table(
-                [(name, key, *b) for name, r in named for key, found in r.ranges.items() for b in key_ranges(found)],
-                registry=pa.string(),
-                list=pa.string(),
-                low=pa.binary(),
-                high=pa.binary(),
-            ),
-            "context_values": _table(
-                [row for row in listed if not _is_pattern(row[2])],
-                registry=pa.string(),
-                list=pa.string(),
-                value=pa.string(),
-            ),
+            "context_ranges": _table([b for b in bounds if b[2] != b[3]], **place, low=pa.binary(), high=pa.binary()),
+            "context_addresses": _table([b[:3] for b in bounds if b[2] == b[3]], **place, address=pa.binary()),
+            "context_values": _table([row for row in listed if not _is_pattern(row[2])], **place, value=pa.string()),
             "context_patterns": _table(
-                [(*row[:2], _like(row[2])) for row in listed if _is_pattern(row[2])],
-                registry=pa.string(),
-                list=pa.string(),
-                pattern=pa.string(),
+                [(*row[:2], _like(row[2])) for row in listed if _is_pattern(row[2])], **place, pattern=pa.string()
             ),
             "context_flags": _table(
                 [(name, flag) for name, r in named for flag in r.flags], registry=pa.string(), flag=pa.string()

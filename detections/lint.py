@@ -18,6 +18,7 @@ from detections.behavioural import discover
 from detections.case import unreadable_cases, unshown
 from detections.detection import Detection
 from detections.place import Document
+from detections.placeholders import misspelt
 from detections.reachable import VALUES, contradiction, unknown_value
 from detections.rule import SHIPPED, is_activity, read_rules, rule_files
 from detections.rule_keys import CONDITIONS
@@ -82,7 +83,7 @@ class _Linted:
     """One file that loads: a rule, or a part of others (then `detection` is None)."""
 
     def __init__(self, file: Path, detection: Detection | None) -> None:
-        text = file.read_text(encoding="utf-8")
+        text = self._text = file.read_text(encoding="utf-8")
         self._file = file
         self._detection = detection
         self._document = Document(text)
@@ -101,6 +102,7 @@ class _Linted:
             for name in _unused(rule):
                 message = f"selection {name!r} is used by no condition"
                 yield self._finding(ERROR, message, self._document.line_of("detection", name))
+        yield from self._misspelt_placeholders()
         for severity, message, key in _about(self._detection) if self._detection else ():
             yield self._finding(severity, message, self._document.line_of(key))
 
@@ -113,6 +115,13 @@ class _Linted:
                 yield self._finding(ERROR, f"no event can meet {text!r}: {why}", line)
             elif contradiction(ConditionNOT([parsed]), values):
                 yield self._finding(WARNING, f"every event meets {text!r}", line)
+
+    def _misspelt_placeholders(self) -> Iterator[Finding]:
+        """A list that nobody configured is empty, so a misspelt one makes a rule silent, or loud, without a word."""
+        for number, line in enumerate(self._text.splitlines(), start=1):
+            for name in re.findall(r"\|expand.*?%(\w+)%", line):
+                if meant := misspelt(name):
+                    yield self._finding(WARNING, f"%{name}% is no list that is known: did you mean %{meant}%?", number)
 
     def _finding(self, severity: str, message: str, line: int) -> Finding:
         return Finding(self._file.stem, severity, message, self._file, line)

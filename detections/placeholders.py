@@ -3,6 +3,7 @@
 Plain SQL that DuckDB and Spark both read: EXISTS, equality, BETWEEN, LIKE with an escape. `e` is the event.
 """
 
+import difflib
 from collections.abc import Collection
 from typing import Final
 
@@ -42,6 +43,14 @@ def needed_by(field: str, name: str) -> str:
     return list_asked_for(name) if name.startswith(WITH) else name
 
 
+def misspelt(name: str) -> str | None:
+    """Return the name that somebody may have meant by one that differs from it by little; None for any other."""
+    asked = list_asked_for(name)
+    known = _RANGE_NAMES | _LIST_NAMES | FLAGS.keys()
+    near = [] if asked in known else difflib.get_close_matches(asked, sorted(known), n=1, cutoff=0.85)
+    return name.replace(asked, near[0]) if near else None
+
+
 def list_asked_for(name: str) -> str:
     """Return which list `%registries_with_…%` asks for; `ranges` alone are the allowed ones."""
     asked = name.removeprefix(WITH)
@@ -51,7 +60,10 @@ def list_asked_for(name: str) -> str:
 def in_ranges(name: str) -> str:
     """Return the predicate that the caller's address lies in a list of ranges of its registry, or of all."""
     within = "e.ip_key BETWEEN c.low AND c.high"
-    return f"EXISTS (SELECT 1 FROM context_ranges c WHERE c.list = '{name}' AND {_HERE} AND {within})"
+    return (
+        f"EXISTS (SELECT 1 FROM context_addresses c WHERE c.list = '{name}' AND {_HERE} AND c.address = e.ip_key) OR "
+        f"EXISTS (SELECT 1 FROM context_ranges c WHERE c.list = '{name}' AND {_HERE} AND {within})"
+    )
 
 
 def in_values(words: str, name: str) -> str:
@@ -72,7 +84,7 @@ def in_admins(words: str) -> str:
 
 def has_list(name: str) -> str:
     """Return the predicate that the event's registry has a list of that name, of either kind, that is not empty."""
-    tables = ("context_ranges", "context_values", "context_patterns")
+    tables = ("context_addresses", "context_ranges", "context_values", "context_patterns")
     return " OR ".join(f"EXISTS (SELECT 1 FROM {t} c WHERE c.list = '{name}' AND {_HERE})" for t in tables)
 
 

@@ -11,6 +11,7 @@ import pytest
 from acrwatch.core.address import parse_address
 from acrwatch.core.registry import RegistryContext
 from detections.context import Context, with_shipped
+from detections.placeholders import misspelt
 from detections.rule import parse_rule
 from storage.lake.snapshot import Snapshot
 from storage.query import Reader
@@ -75,7 +76,21 @@ def test_a_range_list_of_every_registry_holds_beside_its_own(matching: Judge) ->
     assert matching({"caller_ip|expand": "%push_ranges%"}, context, *rows) == [0, 1]
 
 
-@pytest.mark.parametrize("kind", [{"ranges": {"x": [OFFICE]}}, {"lists": {"x": ["a"]}}, {"lists": {"x": ["a*"]}}])
+def test_single_addresses_are_found_among_ranges(matching: Judge) -> None:
+    ranges = [OFFICE, *map(ipaddress.ip_network, ("203.0.113.9", "2001:db8::7"))]
+    context = Context({"contoso": RegistryContext({"watched_ips": ranges})})
+    callers = ("203.0.113.9", "203.0.113.10", "2001:db8::7", "2001:db8::8", "192.0.2.255", "::ffff:203.0.113.9", None)
+    rows = [{"caller_ip": ip} for ip in callers]
+    assert matching({"caller_ip|expand": "%watched_ips%"}, context, *rows) == [0, 2, 4, 5]
+
+
+ONE = ipaddress.ip_network("203.0.113.9")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{"ranges": {"x": [ONE]}}, {"ranges": {"x": [OFFICE]}}, {"lists": {"x": ["a"]}}, {"lists": {"x": ["a*"]}}],
+)
 def test_a_registry_has_a_list_of_any_kind_that_is_not_empty(matching: Judge, kind: Any) -> None:
     context = Context({"contoso": RegistryContext(**kind), "empty": RegistryContext(lists={"x": []})})
     rows = [{}, {"registry": "fabrikam"}, {"registry": "empty"}]
@@ -144,6 +159,21 @@ def test_a_rule_knows_what_it_cannot_do_without(
     used = {name: one for name, one in selections.items() if name in condition}
     rule: Any = parse_rule(write_rule({**used, "condition": condition}), "test-rule")
     assert rule.needs == needs
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("alowed_ranges", "allowed_ranges"),
+        ("registries_with_push_range", "registries_with_push_ranges"),
+        ("admin_disable", "admin_disabled"),
+        ("allowed_ranges", None),
+        ("registries_with_ranges", None),
+        ("crown_jewels", None),
+    ],
+)
+def test_a_name_that_is_nearly_a_known_one_is_told(name: str, meant: str | None) -> None:
+    assert misspelt(name) == meant
 
 
 def test_the_version_of_a_context_changes_with_every_part_and_not_with_order() -> None:

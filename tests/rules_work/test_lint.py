@@ -49,6 +49,7 @@ def test_a_rule_that_has_everything_has_no_findings(tmp_path: Path) -> None:
         ("    tag: latest", "    tga: latest", ERROR, 11, "unknown field 'tga': did you mean 'tag'?"),
         ("operation: pull", "operation: pul", ERROR, 8, "operation is never 'pul': did you mean 'pull'?"),
         ("tag: latest", "identity: ci", ERROR, 12, "no event can meet 'selection and not filter': identity would"),
+        ("    tag: latest", "    tag|expand: '%protect_tags%'", WARNING, 11, "did you mean %protected_tags%?"),
         ("selection and not filter", "filter or not filter", WARNING, 12, "every event meets 'filter or not filter'"),
         (" and not filter", "", ERROR, 10, "selection 'filter' is used by no condition"),
         ("alerts: 1", "alert: 1", ERROR, 16, "case 'a pull': unknown keys: alert"),
