@@ -5,6 +5,8 @@ A reader never sees a half-written commit: it is given files, not a folder.
 
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,9 @@ from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
 
 # One pass judges about this many new rows, so that a first start on a long history stays within memory.
 CHUNK_ROWS: Final = 250_000
+
+# Less, in seconds, is not left for a query: it might be interrupted before it has begun, and then not be.
+_SHORTEST: Final = 0.01
 
 _MEMORY: Final = "2GB"
 
@@ -122,9 +127,12 @@ class Reader:
     def __init__(self, snapshot: Snapshot, *, threads: int = 2) -> None:
         self.snapshot = snapshot
         self._looked: dict[tuple[tuple[str, int], ...], list[_Extent]] = {}
+        self._seconds = 0.0
+        self._left: float | None = None
         spill = str(Path(tempfile.gettempdir()) / f"acrwatch-duckdb-{os.getpid()}")
         self._connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill})
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET enable_progress_bar = false")  # it is written to stdout, among the data
 
     def __enter__(self) -> Self:
         return self
@@ -135,18 +143,53 @@ class Reader:
         self._connection.close()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Run one SELECT. Raises StoreError when a file is gone (vacuumed), memory runs out or the SQL is wrong."""
-        with self._failures():
+        """Run one SELECT. Raises StoreError when a file is gone (vacuumed), memory or the time of `within` runs out, or
+        the SQL is wrong."""
+        with self._failures(), self._interrupted_in_time():
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
         try:
             yield
+        except duckdb.InterruptException as error:
+            raise StoreError(
+                f"The queries took longer than the {self._seconds:g} s they may take",
+                remedy="Make the condition simpler: fewer regular expressions, fewer values in its lists",
+            ) from error
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             raise StoreError(f"Cannot read events below {self.snapshot.root}: {error}") from error
         except duckdb.Error as error:
             raise StoreError(f"The query failed: {error}") from error
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Let the queries of this block take so long together; the one that would take longer raises StoreError.
+
+        What is done between them does not count.
+        """
+        self._seconds = self._left = seconds
+        try:
+            yield
+        finally:
+            self._left = None
+
+    @contextmanager
+    def _interrupted_in_time(self) -> Iterator[None]:
+        if self._left is None:
+            yield
+            return
+        if self._left < _SHORTEST:
+            raise duckdb.InterruptException("no time is left")
+        started = time.monotonic()
+        timer = threading.Timer(self._left, self._connection.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()  # or it might interrupt the next query
+            self._left -= time.monotonic() - started
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name; a second one of the same name replaces the first."""
@@ -196,7 +239,7 @@ class Reader:
 
     def hold(self, name: str, select: str) -> None:
         """Read what a SELECT gives into memory (beyond its limit to disk). Raises StoreError as `query` does."""
-        with self._failures():
+        with self._failures(), self._interrupted_in_time():
             self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
 
     def _files(self, files: Sequence[LakeFile], *, named: bool = False) -> str:

@@ -21,6 +21,8 @@ _SELECTIONS: Mapping[str, tuple[str, str, str]] = {
     "endswith": ("{repository|endswith: /APP}", "", "selection"),
     "equals": ("{identity: [οδος, ΟΔΟΣ, İSTANBUL, STRAßE]}", "", "selection"),
     "wildcards": ("{identity: ['a?b', 'ß*', 'say \"*']}", "", "selection"),
+    "long-list": ("{identity: [ΟΔΟΣ, 'İSTANBUL', 'straße', 'A%B', u1, u2, u3, u4, u5]}", "", "selection"),
+    "long-wildcards": ("{identity|contains: [δο, 'A%', 'say \"', 'i?t', 'a\\b', u1, u2, u3, u4, u5]}", "", "selection"),
     "escaped": ("{identity: ['a\\\\b', 'a%b']}", "", "selection"),
     "cased": ("{identity|cased: CI, tag|cased|startswith: V}", "", "selection"),
     "not": ("{operation: pull}", "other: {identity|contains: ci}\n  ", "selection and not other"),
@@ -106,6 +108,8 @@ def _in_text(row: Mapping[str, Any], word: str) -> bool:
 PLAIN: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "foreign-contains": lambda row: any(part in _folded(row["identity"]) for part in ("οδο", "%", "o'n")),
     "foreign-equals": lambda row: _folded(row["identity"]) in ("οδος", "οδοσ", "istanbul", "straße"),
+    "foreign-long-list": lambda row: _folded(row["identity"]) in ("οδοσ", "istanbul", "straße", "a%b"),
+    "foreign-long-wildcards": lambda row: re.search(r'δο|a%|say "|i.t|a\\b', _folded(row["identity"])) is not None,
     "foreign-cased": lambda row: row["identity"] == "CI" and (row["tag"] or "").startswith("V"),
     "foreign-not": lambda row: row["operation"] == "pull" and "ci" not in _folded(row["identity"]),
     "foreign-regex": lambda row: re.search(r"^[a-c]\w+\Z", row["identity"] or "", re.ASCII) is not None,
