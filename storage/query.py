@@ -26,8 +26,7 @@ from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
 # One pass judges about this many new rows, so that a first start on a long history stays within memory.
 CHUNK_ROWS: Final = 250_000
 
-# Less, in seconds, is not left for a query: it might be interrupted before it has begun, and then not be.
-_SHORTEST: Final = 0.01
+_INTERRUPT_EVERY: Final = 0.05
 
 _MEMORY: Final = "2GB"
 
@@ -179,17 +178,25 @@ class Reader:
         if self._left is None:
             yield
             return
-        if self._left < _SHORTEST:
+        if self._left <= 0:
             raise duckdb.InterruptException("no time is left")
-        started = time.monotonic()
-        timer = threading.Timer(self._left, self._connection.interrupt)
-        timer.start()
+        started, done = time.monotonic(), threading.Event()
+        watch = threading.Thread(target=self._interrupt, args=(done, self._left), name="query-limit", daemon=True)
+        watch.start()
         try:
             yield
         finally:
-            timer.cancel()
-            timer.join()  # or it might interrupt the next query
+            done.set()
+            watch.join()  # or it might interrupt the next query
             self._left -= time.monotonic() - started
+
+    def _interrupt(self, done: threading.Event, seconds: float) -> None:
+        """End the query that runs when the time is over: again and again, for DuckDB forgets an interruption that
+        comes while a query begins."""
+        over = done.wait(seconds)
+        while not over:
+            self._connection.interrupt()
+            over = done.wait(_INTERRUPT_EVERY)
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name; a second one of the same name replaces the first."""

@@ -21,6 +21,7 @@ _SAME: Final = (
     exp.And, exp.Or, exp.Case, exp.If, exp.Cast, exp.Coalesce, exp.Exists,
     exp.Count, exp.Min, exp.Max, exp.Sum, exp.LogicalAnd, exp.LogicalOr,
     exp.Substring, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Hex, exp.Unhex, exp.Length, exp.Round,
+    exp.SplitPart, exp.Nullif, exp.ConcatWs,
 )  # fmt: skip
 # Lists are counted and cut otherwise, and texts compared by other rules.
 _NEVER: Final = (exp.Bracket, exp.Slice, exp.Glob, exp.SimilarTo, exp.ILike, exp.Pow, exp.IntDiv)
@@ -54,13 +55,22 @@ def _said(node: exp.Expr, parameters: Sequence[Any]) -> exp.Expr:
     """Return one node, whose own parts are translated, as Spark says it."""
     if isinstance(node, exp.Placeholder | exp.Parameter):
         return _literal(parameters[int(node.name) - 1])
+    if isinstance(node, exp.Window) and isinstance(node.this, exp.LogicalOr):
+        return _any_of_window(node)
     if isinstance(node, _NEVER):
         raise PatternError(f"the operator {node.key}")
-    if not isinstance(node, exp.Func) or isinstance(node, _SAME):
+    if not isinstance(node, exp.Func) or isinstance(node, (*_SAME, exp.JSONPath)):
         return node
     if type(node) not in _SAID:
         raise PatternError(f"the function {node.sql_name().lower()}")
     return _SAID[type(node)](node)
+
+
+def _any_of_window(node: exp.Window) -> exp.Expr:
+    """Return `bool_or` over a window as a maximum: Sail has no bool_or for windows that slide."""
+    number = exp.cast(node.this.this, "int")
+    node.set("this", exp.Max(this=number))
+    return exp.EQ(this=node.copy(), expression=exp.Literal.number(1))
 
 
 def _anonymous(node: exp.Expr) -> exp.Expr:
@@ -89,11 +99,21 @@ def _pattern(node: exp.Expr) -> exp.Expr:
     return replaced
 
 
+def _member(node: exp.Expr) -> exp.Expr:
+    """Return a member of a JSON text as text; the path is in both the same."""
+    path = node.expression
+    if not isinstance(path, exp.JSONPath):
+        raise PatternError("a path into JSON that is not written in the statement")
+    return exp.Anonymous(this="get_json_object", expressions=[node.this, exp.Literal.string(path.sql("duckdb")[1:-1])])
+
+
 _SAID: Final[dict[type[exp.Expr], Callable[[exp.Expr], exp.Expr]]] = {
     exp.Anonymous: _anonymous,
     exp.Lower: _lower,
     exp.RegexpLike: _pattern,
     exp.RegexpReplace: _pattern,
+    exp.RegexpExtract: _pattern,
+    exp.JSONExtractScalar: _member,
 }
 
 

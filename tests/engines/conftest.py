@@ -16,6 +16,7 @@ from acrwatch.core.address import parse_address
 from acrwatch.core.identity import identity_kind
 from acrwatch.core.registry import RegistryContext
 from detections.context import Context, with_shipped
+from storage.activity import CATEGORY, members
 from storage.lake import Lake
 from storage.lake.snapshot import Snapshot
 from storage.query import Reader
@@ -102,11 +103,35 @@ def _rows() -> list[dict[str, Any]]:
     return rows + [_row(2000 + n, chance, START + n * timedelta(minutes=10), **one) for n, one in enumerate(pair)]
 
 
+def _control_rows() -> list[dict[str, Any]]:
+    """Return records of two writes: one whose first record says what was asked, in the other order; one that failed."""
+    chance = random.Random(7)
+    asked = members(request={"adminuserenabled": True, "networkruleset": {"defaultaction": "Allow", "iprules": []}})
+    given = [("one", "Success", 200, None), ("one", "Start", None, asked), ("two", "Start", None, asked)]
+    return [
+        _row(
+            3000 + n,
+            chance,
+            START + timedelta(hours=5, seconds=-n),
+            category=CATEGORY,
+            operation="registries/write",
+            operation_name="MICROSOFT.CONTAINERREGISTRY/REGISTRIES/WRITE",
+            identity="user@example.com",
+            registry="contoso",
+            correlation_id=action,
+            status_code=status,
+            extra=extra,
+        )
+        | {"result_type": result, "resource_id": "/subscriptions/s/registries/contoso"}
+        for n, (action, result, status, extra) in enumerate(given)
+    ]
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     lake = Lake.open(tmp_path_factory.mktemp("engines") / "a lake")
     rows = _rows()
-    for part in (rows[:150], rows[150:]):
+    for part in (rows[:150], rows[150:], _control_rows()):
         reached: dict[str, int] = {}
         for row in part:
             reached[row["source"]] = max(row["sequence_number"], reached.get(row["source"], 0))
