@@ -81,7 +81,10 @@ KINDS: Final = (
         "admin-user-login", "admin-user-login", admin_login, span=_SPAN,
         also=fair.ADMIN | fair.NETWORK | fair.CLIENT | fair.NEWCOMER | fair.LOGINS | fair.READ,
     ),
-    Kind("mass-delete", "mass-delete", mass_delete, span=_SPAN, also=fair.DELETE | {"identity-on-two-networks"}),
+    Kind(
+        "mass-delete", "mass-delete", mass_delete, span=_SPAN,
+        also=fair.DELETE | {"identity-on-two-networks", "first-seen-identity"},
+    ),
     Kind(
         "pull-outside-allowed-ranges", "pull-outside-allowed-ranges", outside_pull, span=_SPAN, hours="any",
         also=fair.OUTSIDE | fair.CLIENT | fair.READ,
