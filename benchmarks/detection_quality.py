@@ -22,7 +22,8 @@ from detections.suppressing import spoken
 # Fixed on 2026-11-22, as were the ranges that attacks are drawn from, before any rule of the library but the four
 # mission rules existed. The scenarios are not the work of those who write the rules.
 SEEDS: Final = (101, 211, 307, 401)
-EVENTS: Final = 10_000_000
+# Of machines; with everyday trouble and the victims' own life some 11 million in all.
+EVENTS: Final = 8_000_000
 # Below it a world's pipelines and clusters hardly ever work, and nothing is strange for them.
 LEAST_EVENTS: Final = 200_000
 
@@ -70,7 +71,7 @@ def _cost(scenario: Scenario, played: Played) -> str:
     failed = f"; FAILED: {', '.join(sorted(played.failed))}" if played.failed else ""
     return (
         f"Seed {scenario.seed}: {played.events:,} events, {len(played.attacks)} attacks among them, made and stored at "
-        f"{played.events / played.storing:,.0f}/s, judged at {played.events / played.judging:,.0f}/s{failed}."
+        f"{played.events / played.storing:,.0f} a processor second, judged at {played.events / played.judging:,.0f}{failed}."
     )
 
 

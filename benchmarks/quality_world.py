@@ -59,7 +59,8 @@ _MAINTAIN_DAYS: Final = 10
 
 @dataclass(slots=True)
 class Played:
-    """What a world came to. `labels` maps the event id (hex) of each labelled record to its attack's place."""
+    """What a world came to. `labels` maps the event id (hex) of each labelled record to its attack's place; `storing`
+    and `judging` are processor seconds."""
 
     attacks: Sequence[Attack]
     alerts: Sequence[Alert] = ()
@@ -131,19 +132,19 @@ def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path, *, 
     database.migrate()
     lake, clock = Lake.open(folder / "lake"), _Clock()
     engine = Engine(lake, database, library, context_of(scenario), clock)
-    began = time.perf_counter()
+    began = time.process_time()
     with database.begin() as connection:
         for suppression in owner_suppressions(scenario):
             suppressions.add(connection, suppression)
     watch = Watch(lake, database, [name.casefold() for name in scenario.registries], Publishing())
     for batch in _stored(scenario, lake, played):
-        played.storing += time.perf_counter() - began
-        clock.moment, began = _taken_in(batch), time.perf_counter()
+        played.storing += time.process_time() - began
+        clock.moment, began = _taken_in(batch), time.process_time()
         watch.look(now=clock.moment)
         if (batch + 1) % (judge_days * _BATCHES_A_DAY) == 0 or clock.moment > scenario.end:
             played.failed.update(engine.run_until_done().failed)
-        played.judging += time.perf_counter() - began
-        began = time.perf_counter()
+        played.judging += time.process_time() - began
+        began = time.process_time()
         if batch % (_MAINTAIN_DAYS * _BATCHES_A_DAY) == 0:
             maintain(lake, now=datetime.now(UTC))
     with database.connect() as connection:
