@@ -2,7 +2,7 @@
 
 Plays labelled worlds of 90 days (`quality_world`) through the decoder, a lake and the engine, with the whole library
 and a context as the registries' owners would configure it, and prints markdown for docs/detection-quality.md. Unless
-told otherwise: four worlds, 10 million benign events in all. A short run: `--events 200000 --worlds 1`.
+told otherwise: four worlds, 12 million benign events in all. A short run: `--events 200000 --worlds 1`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from detections.suppressing import spoken
 # Fixed on 2026-11-22, as were the ranges that attacks are drawn from, before any rule of the library but the four
 # mission rules existed. The scenarios are not the work of those who write the rules.
 SEEDS: Final = (101, 211, 307, 401)
-# Of machines; with everyday trouble and the victims' own life some 11 million in all.
+# Of machines; with everyday trouble and the victims' own life some 12 million in all.
 EVENTS: Final = 8_000_000
 # Below it a world's pipelines and clusters hardly ever work, and nothing is strange for them.
 LEAST_EVENTS: Final = 200_000
@@ -70,8 +70,8 @@ def _played(scenario: Scenario, library: Mapping[str, Detection], judge_days: in
 def _cost(scenario: Scenario, played: Played) -> str:
     failed = f"; FAILED: {', '.join(sorted(played.failed))}" if played.failed else ""
     return (
-        f"Seed {scenario.seed}: {played.events:,} events, {len(played.attacks)} attacks among them, made and stored at "
-        f"{played.events / played.storing:,.0f} a processor second, judged at {played.events / played.judging:,.0f}{failed}."
+        f"Seed {scenario.seed}: {played.events:,} events, {len(played.attacks)} attacks among them; a processor second "
+        f"makes and stores {played.events / played.storing:,.0f} and judges {played.events / played.judging:,.0f}{failed}."
     )
 
 
