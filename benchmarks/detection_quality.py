@@ -69,9 +69,10 @@ def _played(scenario: Scenario, library: Mapping[str, Detection], judge_days: in
 
 def _cost(scenario: Scenario, played: Played) -> str:
     failed = f"; FAILED: {', '.join(sorted(played.failed))}" if played.failed else ""
+    stored, judged = (f"{played.events / seconds:,.0f}" for seconds in (played.storing, played.judging))
     return (
         f"Seed {scenario.seed}: {played.events:,} events, {len(played.attacks)} attacks among them; a processor second "
-        f"makes and stores {played.events / played.storing:,.0f} and judges {played.events / played.judging:,.0f}{failed}."
+        f"makes and stores {stored} and judges {judged}{failed}."
     )
 
 
