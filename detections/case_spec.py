@@ -28,7 +28,10 @@ from detections.case_control import KEYS as CONTROL_KEYS
 from detections.case_control import ControlEvent, control_events
 from detections.context import Context, with_shipped
 
-_TEXTS: Final = ("operation", "identity", "caller_ip", "registry", "repository", "tag", "digest", "user_agent")
+_TEXTS: Final = (
+    "operation", "identity", "caller_ip", "registry", "repository", "tag", "digest", "media_type", "user_agent",
+    "user_tenant_id",
+)  # fmt: skip
 _EVENT_KEYS: Final = frozenset({*_TEXTS, "at", "status", "repeat", "every"})
 _CASE_KEYS: Final = frozenset({"name", "alerts", "reason", "unjudged", "context", "closed", "events"})
 _CONTEXT: Final = {setting.name: setting for setting in SETTINGS}

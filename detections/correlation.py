@@ -19,7 +19,7 @@ from detections.compile import Condition, UnsupportedError, column
 from detections.detection import Metadata
 from detections.fields import TEXT_FIELDS
 from detections.mistake import RuleMistakeError
-from detections.rule_correlation import CorrelationRule, Kind, Part
+from detections.rule_correlation import CorrelationRule, Inner, Kind, Part
 
 _KINDS: Final = {
     SigmaCorrelationType.EVENT_COUNT: Kind.EVENTS,
@@ -44,27 +44,53 @@ def correlation(head: SigmaCorrelationRule, metadata: Metadata, where: Where) ->
 
     Raises UnsupportedError for what has no right translation, RuleMistakeError for what contradicts itself.
     """
+    kind = _kind(head)
+    parts = _parts(head, kind, where)
+    measure, threshold = _condition(head, kind, [reference.reference for reference in head.referenced_rules])
+    return CorrelationRule(metadata, kind, parts, threshold, _window(head), measure)
+
+
+def _kind(head: SigmaCorrelationRule) -> Kind:
     if head.type not in _KINDS:
         raise UnsupportedError(f"correlation type {head.type.name.lower()}")
     if head.generate:
         raise UnsupportedError("generate: put a rule that shall alert by itself into a file of its own")
-    kind = _KINDS[head.type]
-    references = head.referenced_rules
-    parts = tuple(_part(head, reference, where) for reference in references)
-    measure, threshold = _condition(head, kind, [reference.reference for reference in references])
-    if kind in (Kind.EVENTS, Kind.VALUES):
-        parts = _united(parts)
-    window = timedelta(seconds=head.timespan.seconds)
-    return CorrelationRule(metadata, kind, parts, threshold, window, measure)
+    return _KINDS[head.type]
+
+
+def _window(head: SigmaCorrelationRule) -> timedelta:
+    return timedelta(seconds=head.timespan.seconds)
+
+
+def _parts(head: SigmaCorrelationRule, kind: Kind, where: Where) -> tuple[Part, ...]:
+    parts = tuple(_part(head, reference, where) for reference in head.referenced_rules)
+    return _united(parts) if kind in (Kind.EVENTS, Kind.VALUES) else parts
 
 
 def _part(head: SigmaCorrelationRule, reference: SigmaRuleReference, where: Where) -> Part:
     rule = reference.rule
-    if not isinstance(rule, SigmaRule):
-        raise UnsupportedError(f"a correlation over the correlation {reference.reference!r}")
     keys = tuple(_key(head, name, reference.reference) for name in head.group_by or ())
-    condition = where(rule)
-    return Part(condition.sql, keys, _values(head), condition.needs)
+    if isinstance(rule, SigmaRule):
+        condition = where(rule)
+        return Part(condition.sql, keys, _values(head), condition.needs)
+    counted, inner = _inner(rule, reference.reference, where)
+    if outside := [name for name, key in zip(head.group_by or (), keys, strict=True) if key not in inner.keys]:
+        raise UnsupportedError(f"group-by {', '.join(outside)}, by which {reference.reference!r} does not group")
+    return Part(counted.where, keys, _values(head), counted.needs, inner)
+
+
+def _inner(head: SigmaCorrelationRule, name: str, where: Where) -> tuple[Part, Inner]:
+    """Return the events that a correlation within another is over, and how it counts them."""
+    kind = _kind(head)
+    if kind not in (Kind.EVENTS, Kind.VALUES):
+        raise UnsupportedError(f"a correlation over {name!r}, which is a {kind}: only counts can be correlated")
+    if any(isinstance(reference.rule, SigmaCorrelationRule) for reference in head.referenced_rules):
+        raise UnsupportedError(f"a correlation over {name!r}, which is over a correlation itself")
+    parts = _parts(head, kind, where)
+    if len(parts) > 1:
+        raise UnsupportedError(f"a correlation over {name!r}, whose rules group by fields of different names")
+    _, threshold = _condition(head, kind, [])
+    return parts[0], Inner(parts[0].keys, parts[0].values, threshold, _window(head))
 
 
 def _key(head: SigmaCorrelationRule, name: str, reference: str) -> str:
@@ -127,7 +153,7 @@ def _formula(node: Any, names: Sequence[str]) -> Callable[[Collection[int]], boo
 def _united(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Return parts that only count as one, where they group and count by the same fields."""
     first = parts[0]
-    if any((part.keys, part.values) != (first.keys, first.values) for part in parts):
+    if len(parts) == 1 or any((p.keys, p.values, p.inner) != (first.keys, first.values, None) for p in parts):
         return tuple(parts)
     any_of = " OR ".join(f"({part.where})" for part in parts)
     return (Part(any_of, first.keys, first.values, frozenset.intersection(*(part.needs for part in parts))),)

@@ -32,11 +32,24 @@ _TARGET: Final = (
     "CASE WHEN tag IS NOT NULL THEN ':' || tag WHEN digest IS NOT NULL THEN '@' || digest ELSE '' END"
 )
 
+# `mon 09`: the hour of the week in UTC, so that a list can name working hours (`mon 0?`). Counted from the epoch, which
+# was a Thursday: engines agree neither on the numbers of weekdays nor on how to spell them.
+_DAY_US: Final = 86_400_000_000
+_WEEK: Final = " ".join(
+    f"WHEN epoch_us(event_time) % {7 * _DAY_US} < {n * _DAY_US} THEN '{day}'"
+    for n, day in enumerate(("thu", "fri", "sat", "sun", "mon", "tue", "wed"), start=1)
+)
+_HOUR_OF_WEEK: Final = (
+    f"CASE {_WEEK} END || CASE WHEN date_part('hour', event_time) < 10 THEN ' 0' ELSE ' ' END || "
+    "CAST(CAST(date_part('hour', event_time) AS INTEGER) AS VARCHAR)"
+)
+
 DERIVED: Final[Mapping[str, str]] = {
     "actor": _ACTOR,
     "network": _NETWORK,
     "target": _TARGET,
     "user_agent_family": FAMILY,
+    "hour_of_week": _HOUR_OF_WEEK,
 }
 
 # Of records of the control plane alone: a rule on others that names one of them is refused.

@@ -160,7 +160,10 @@ def _about(detection: Detection) -> Iterator[tuple[str, str, str]]:
         "id": (about.id, "id"),
         "description": (about.description, "description"),
         "falsepositives": (about.falsepositives, "falsepositives"),
-        "tags with an ATT&CK technique (attack.t1078)": (attack.has_technique(about.tags), "tags"),
+        "tags with an ATT&CK technique (attack.t1078), nor an x_no_technique that says why": (
+            attack.has_technique(about.tags) or about.no_technique,
+            "tags",
+        ),
         "x_runbook": (about.runbook, "x_runbook"),
         "x_blind_spots": (about.blind_spots, "x_blind_spots"),
     }

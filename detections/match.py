@@ -10,9 +10,11 @@ from detections.fields import CONTROL_EVIDENCE, EVIDENCE_FIELDS, bounded, kept
 # The columns that a match is built of, beside the group's fields.
 SELECT: Final = "e.event_id, e.event_time, e.late, " + ", ".join(f"e.{name}" for name in EVIDENCE_FIELDS)
 
-# Values an alert keeps a few of, for its sentence and its entities; the last ones of the control plane alone.
+# Values an alert keeps a few of, for its sentence and its entities; profiles keep them of every day.
 SAMPLED: Final = ("caller_ip", "repository", "registry")
-CONTROL_SAMPLED: Final = ("identity", *CONTROL_EVIDENCE)
+# Those that alerts of rules keep besides: a profile of every day would grow with them. The last ones are the control
+# plane's alone.
+_SAMPLED_OF_MATCHES: Final = (*SAMPLED, "identity", "tag", *CONTROL_EVIDENCE)
 
 
 def select(group_by: Sequence[str], *more: str) -> str:
@@ -36,10 +38,10 @@ def episodes_by_group(
 
 
 def _episode(row: Mapping[str, Any], peak: int | None) -> Episode:
-    sampled = (*SAMPLED, *CONTROL_SAMPLED) if "object_id" in row else SAMPLED
+    sampled = {name: row[name] for name in _SAMPLED_OF_MATCHES if row.get(name) is not None}
     facts = Facts(
         totals={f"operation.{row['operation']}": 1},
         peaks={} if peak is None else {"peak": peak},
-        samples={name: (str(bounded(row[name])),) for name in sampled if row[name] is not None},
+        samples={name: (str(bounded(value)),) for name, value in sampled.items()},
     )
     return of_event(row["event_time"], row["event_id"].hex(), kept(row), late=row["late"], facts=facts)

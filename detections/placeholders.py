@@ -11,6 +11,7 @@ from acrwatch.core.registry import FLAGS, LISTS, RANGES
 
 ADDRESSES: Final = frozenset({"caller_ip", "caller_ip_address"})
 WITH: Final = "registries_with_"
+LIKE: Final = "like_"
 _RANGE_NAMES: Final = frozenset(setting.name for setting in RANGES)
 _LIST_NAMES: Final = frozenset(setting.name for setting in LISTS)
 _HERE: Final = "c.registry IN (e.registry, '*')"
@@ -20,8 +21,8 @@ def placeholder(field: str, words: str, name: str) -> str:
     """Return the predicate of `field|expand: '%name%'`; `words` is the field's SQL as text.
 
     On an address it is a list of ranges, on `registry` a flag or `registries_with_` and a list's name, elsewhere a list
-    of values. A name that nobody has configured is an empty list. Raises ValueError where a name whose kind is known
-    stands with another.
+    of values, or with `like_` before its name what is spelled almost like one of them. A name that nobody has
+    configured is an empty list. Raises ValueError where a name whose kind is known stands with another.
     """
     if field == "registry":
         if name.startswith(WITH):
@@ -33,19 +34,21 @@ def placeholder(field: str, words: str, name: str) -> str:
         _refuse(name, _LIST_NAMES, "a list of values: it does not go with addresses")
         return in_ranges(name)
     _refuse(name, _RANGE_NAMES, "a list of ranges: it goes with caller_ip")
+    if name.startswith(LIKE):
+        return like_values(words, name.removeprefix(LIKE))
     return in_admins(words) if name == "admin_usernames" else in_values(words, name)
 
 
 def needed_by(field: str, name: str) -> str:
     """Return what must be configured, in words, before `field|expand: '%name%'` can be true; see `Context.has`."""
     if field != "registry":
-        return name
+        return name.removeprefix(LIKE)
     return list_asked_for(name) if name.startswith(WITH) else name
 
 
 def misspelt(name: str) -> str | None:
     """Return the name that somebody may have meant by one that differs from it by little; None for any other."""
-    asked = list_asked_for(name)
+    asked = list_asked_for(name).removeprefix(LIKE)
     known = _RANGE_NAMES | _LIST_NAMES | FLAGS.keys()
     near = [] if asked in known else difflib.get_close_matches(asked, sorted(known), n=1, cutoff=0.85)
     return name.replace(asked, near[0]) if near else None
@@ -74,6 +77,21 @@ def in_values(words: str, name: str) -> str:
         f"EXISTS (SELECT 1 FROM context_values c WHERE c.list = '{name}' AND {_HERE} AND {same}) OR "
         f"EXISTS (SELECT 1 FROM context_patterns c WHERE c.list = '{name}' AND {_HERE} AND {like})"
     )
+
+
+def like_values(words: str, name: str) -> str:
+    """Return the predicate that a text is spelled almost like a value of a list, and is none of them.
+
+    Almost: one letter more, less or other; two, where the value has fourteen letters or more. Digits do not count
+    (`worker2` is a sibling of `worker`), nor do values of fewer than four letters, of which too many are alike. Names
+    of repositories are ASCII; others have no look-alike, for engines measure those differently.
+    """
+    known, text = (f"translate(lower({value}), '0123456789', '')" for value in ("c.value", words))
+    plain = " AND ".join(f"regexp_matches({one}, '^[ -~]+$')" for one in (known, text))
+    letters = f"CASE WHEN length({known}) >= 14 THEN 2 ELSE 1 END"
+    near = f"length({known}) >= 4 AND {plain} AND levenshtein({known}, {text}) BETWEEN 1 AND {letters}"
+    found = f"EXISTS (SELECT 1 FROM context_values c WHERE c.list = '{name}' AND {_HERE} AND {near})"
+    return f"{found} AND NOT ({in_values(words, name)})"
 
 
 def in_admins(words: str) -> str:

@@ -17,13 +17,15 @@ AROUND: Final = "around_by_operation"
 
 _FACTS: Final = frozenset(
     {"count", "span", "operations", "peak", "threshold", "window", "nearby", "addresses",
-     "repositories", "registries", "history", "account", "details", "resources", "around"}
+     "repositories", "registries", "identities", "tags", "history", "account", "details", "resources", "around"}
 )  # fmt: skip
 
 _SAMPLES: Final = {
     "addresses": "caller_ip",
     "repositories": "repository",
     "registries": "registry",
+    "identities": "identity",
+    "tags": "tag",
     "details": "details",
     "resources": "resource_name",
 }
@@ -34,7 +36,8 @@ class _Counted(int):
     """A number that a template may give a noun: `{count:call}` is `1 call`, `2 calls`."""
 
     def __format__(self, noun: str) -> str:
-        return f"{int(self)} {noun}{'' if self == 1 else 's'}" if noun else str(int(self))
+        plural = "" if self == 1 else "es" if noun.endswith("h") else "s"
+        return f"{int(self)} {noun}{plural}" if noun else str(int(self))
 
 
 def template_mistakes(template: str, group_by: Sequence[str]) -> list[str]:

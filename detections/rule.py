@@ -7,7 +7,8 @@ never hides the mistakes of others, nor costs another detection that does not re
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -97,17 +98,18 @@ def read_rules(paths: Iterable[Path] = (SHIPPED,), *, taken: Collection[str] = (
     library = _Library(files)
     found: dict[str, Detection] = {}
     documents: dict[str, SigmaRule | SigmaCorrelationRule] = {}
-    for file in files:
-        try:
-            head, slug = library.head(file), file.path.stem
-            if head is None:
-                continue
-            rule = library.detection(head, file)
-            if slug in taken or slug in found:
-                raise RuleMistakeError(f"slug {slug!r} is taken by another detection: rename the file")
-            found[slug], documents[slug] = rule, head
-        except (ValueError, SigmaError, StoreError, *_SHAPE) as error:
-            mistakes.append(file.mistake(error))
+    with _no_events() as nothing:
+        for file in files:
+            try:
+                head, slug = library.head(file), file.path.stem
+                if head is None:
+                    continue
+                rule = library.detection(head, file, nothing)
+                if slug in taken or slug in found:
+                    raise RuleMistakeError(f"slug {slug!r} is taken by another detection: rename the file")
+                found[slug], documents[slug] = rule, head
+            except (ValueError, SigmaError, StoreError, *_SHAPE) as error:
+                mistakes.append(file.mistake(error, nothing))
     return RuleSet(found, tuple(mistakes), documents)
 
 
@@ -151,7 +153,8 @@ def parse_rule(text: str, stem: str) -> Detection:
     library = _Library([file])
     if (head := library.head(file)) is None:
         raise RuleMistakeError("the file holds no rule")
-    return library.detection(head, file)
+    with _no_events() as nothing:
+        return library.detection(head, file, nothing)
 
 
 class _File:
@@ -169,12 +172,12 @@ class _File:
     def document(self) -> Document:
         return Document(self.text)
 
-    def mistake(self, error: Exception) -> Mistake:
+    def mistake(self, error: Exception, nothing: NewEvents) -> Mistake:
         """Return an error with the line it is about: that of the item that is wrong by itself, or of the key named."""
         if isinstance(error, RuleMistakeError) and error.path:
             return Mistake(self.path, self.document.line_of(*error.path), str(error))
         if isinstance(error, UnsupportedError | SigmaError | StoreError) and (
-            blamed := self.document.blame(_item_mistake)
+            blamed := self.document.blame(lambda definition: _item_mistake(definition, nothing))
         ):
             return Mistake(self.path, blamed[0], _words(blamed[1]))
         section = next((key for key in ("correlation", "detection", "filter") if key in _words(error).lower()), None)
@@ -212,17 +215,20 @@ class _Library:
             raise RuleMistakeError(f"the file's name has over {_SLUG_CHARACTERS} characters: it is the rule's slug")
         return heads[0]
 
-    def detection(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:
-        """Return the detection that a file with this head is."""
+    def detection(self, head: SigmaRule | SigmaCorrelationRule, file: _File, nothing: NewEvents) -> Detection:
+        """Return the detection that a file with this head is.
+
+        It is tried on `nothing`: what the database does not take (a regular expression, say) it refuses even then.
+        """
         detection = self._compiled(head, file)
-        _try_out(detection.observe)
+        detection.observe(nothing)
         if isinstance(detection, ActivityRule):  # on no records it asks nothing of them
-            _try_out(_on_activity(detection.where))
+            nothing.actions().rows("count(*)", detection.where)
         return detection
 
     def _compiled(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:
         if isinstance(head, SigmaCorrelationRule):
-            used = [reference.rule for reference in head.referenced_rules]
+            used = _used(head)
             about = metadata(head, file.path.stem, self._version(file, used), group_fields(head))
             return correlation(head, about, _where)
         if is_activity(head):
@@ -268,6 +274,13 @@ class _Library:
         return hashlib.sha256("\0".join([file.text, *sorted(others)]).encode()).hexdigest()
 
 
+def _used(head: SigmaCorrelationRule) -> list[SigmaRule | SigmaCorrelationRule]:
+    """Return the rules a correlation is over, and those that correlations among them are over."""
+    mine = [reference.rule for reference in head.referenced_rules]
+    within = [r.rule for rule in mine if isinstance(rule, SigmaCorrelationRule) for r in rule.referenced_rules]
+    return [*mine, *within]
+
+
 def _where(rule: SigmaRule) -> Condition:
     """Return a rule's conditions as one: any of them is enough, within its log source."""
     service = _service(rule)
@@ -308,33 +321,29 @@ def _activity_rule(rule: SigmaRule, about: Metadata) -> ActivityRule:
     return ActivityRule(about, meets.sql, meets.needs)
 
 
-def _on_activity(where: str) -> Callable[[NewEvents], Any]:
-    return lambda events: events.actions().rows("count(*)", where)
-
-
 def _parsed(rule: SigmaRule, condition: str) -> Any:
     return SigmaCondition(condition, rule.detection).parsed
 
 
-def _item_mistake(definition: Any) -> Exception | None:
+def _item_mistake(definition: Any, nothing: NewEvents) -> Exception | None:
     """Return what is wrong with one detection item by itself."""
     try:
         detection = SigmaDetection.from_definition(definition)
         where = predicate(SigmaCondition("item", SigmaDetections({"item": detection}, ["item"])).parsed)
         if not _CONTROL_FIELD.search(where):
-            _try_out(lambda events: events.new("count(*)", where))
+            nothing.new("count(*)", where)
         else:
-            _try_out(_on_activity(where))
+            nothing.actions().rows("count(*)", where)
     except (SigmaError, UnsupportedError, StoreError) as error:
         return error
     return None
 
 
-def _try_out(observe: Callable[[NewEvents], Any]) -> None:
-    """Run a rule on no events: what the database does not take (a regular expression, say) it refuses even then."""
-    nothing = Slice({}, {}, (), None, 0, more=False)
+@contextmanager
+def _no_events() -> Iterator[NewEvents]:
+    """Yield a slice of no events, on which all rules of a set are tried: opening a database costs more than a rule."""
     with Reader(Snapshot(Path(), 0, ())) as reader:
-        observe(NewEvents(reader, nothing, Context(), lateness=timedelta()))
+        yield NewEvents(reader, Slice({}, {}, (), None, 0, more=False), Context(), lateness=timedelta())
 
 
 def _text_of(path: Path) -> str:

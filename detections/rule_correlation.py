@@ -14,7 +14,7 @@ from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.events import NewEvents, Surroundings
 from detections.match import episodes_by_group, select
-from detections.window import Row, chained, matched
+from detections.window import Row, chained, completing, matched
 from storage.schema import UTC_MICROSECONDS
 
 Key = tuple[tuple[bool, str], ...]
@@ -30,19 +30,49 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Inner:
+    """A correlation within another: of the events of one group (`keys`), those with which a count of distinct `values`
+    (of events, where there are none) within `window` reaches `threshold`."""
+
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+    threshold: int
+    window: timedelta
+
+    @property
+    def columns(self) -> list[str]:
+        """What judging it needs of an event, as select expressions."""
+        named = {"inner_group": self.keys, "inner_value": self.values}
+        return [f"e.{field} AS {name}_{n}" for name, fields in named.items() for n, field in enumerate(fields)]
+
+    def completed(self, rows: Sequence[Row]) -> dict[bytes, int]:
+        """Return the ids of the events that reach the threshold, each with the number counted."""
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for row in rows:
+            value = tuple(row[f"inner_value_{n}"] for n in range(len(self.values))) or row["event_id"]
+            key = tuple(row[f"inner_group_{n}"] for n in range(len(self.keys)))
+            groups.setdefault(key, []).append({**row, "inner": value})
+        each = (completing(members, self.threshold, self.window, of="inner") for members in groups.values())
+        return {event_id: number for found in each for event_id, number in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """One of the rules that are correlated: its condition, the field behind each group field, the fields counted, and
-    what the context must have before an event can meet the condition."""
+    """One of the rules that are correlated: its condition, the field behind each group field, the fields counted, what
+    the context must have before an event can meet the condition, and, where the rule is a correlation itself, what it
+    counts of the events that meet the condition. Its groups lie within those of the whole."""
 
     where: str
     keys: tuple[str, ...]
     values: tuple[str, ...] = ()
     needs: frozenset[str] = frozenset()
+    inner: Inner | None = None
 
     @property
     def counted(self) -> str:
         """The events that count: an event without a value shows none, so it is none of those counted."""
-        return " AND ".join([f"({self.where})", *(f"e.{name} IS NOT NULL" for name in self.values)])
+        values = (*self.values, *(self.inner.values if self.inner else ()))
+        return " AND ".join([f"({self.where})", *(f"e.{name} IS NOT NULL" for name in values)])
 
     @property
     def group(self) -> str:
@@ -65,7 +95,9 @@ class CorrelationRule:
     parts that occur (1 where it holds), where there is one; it never falls when a part is added.
 
     A new event can only change the standing of events within one window of it, and theirs hangs on events within one
-    window more: so two windows around the new events are read and no others.
+    window more: so two windows around the new events are read and no others. Where a part is a correlation itself, a
+    new event can also change which events up to an inner window later count, and those hang on events up to an inner
+    window before; these are read only for groups that could meet the condition if all events counted.
     """
 
     has_profile: ClassVar[bool] = False
@@ -92,13 +124,18 @@ class CorrelationRule:
         touched = self._touched(events)
         if not touched:
             return Judgement()
-        near = events.near([(row["low"], row["high"]) for row in touched])
-        near.register("touched_groups", self._table(touched))
+        near = self._near(events, touched)
         hopeful = self._hopeful(near)
-        near.register("touched_groups", self._table([row for row in touched if self._key(row) in hopeful]))
+        touched = [row for row in touched if self._key(row) in hopeful]
+        if not touched:
+            return Judgement()
+        if self._inner_window:
+            near = self._near(events, [{**row, "low": row["low"] - self._inner_window} for row in touched])
+        else:
+            near.register("touched_groups", self._table(touched))
         found: list[Row] = []
         peaks: dict[bytes, int] = {}
-        for rows in self._groups(near) if hopeful else ():
+        for rows in self._groups(near):
             now = self._matched(rows)
             before = self._matched([row for row in rows if not row["is_new"]])
             peaks.update(now)
@@ -115,6 +152,15 @@ class CorrelationRule:
         """Return the rule's threshold and window, for the reason."""
         return {"threshold": self.threshold, "window": spoken(self.window)}
 
+    @property
+    def _inner_window(self) -> timedelta:
+        return max((part.inner.window for part in self.parts if part.inner), default=timedelta())
+
+    def _near(self, events: NewEvents, touched: Sequence[Row]) -> Surroundings:
+        near = events.near([(row["low"], row["high"]) for row in touched])
+        near.register("touched_groups", self._table(touched))
+        return near
+
     def _touched(self, events: NewEvents) -> list[Row]:
         """Return the groups with new events, each with the times in which its events must be seen.
 
@@ -130,7 +176,8 @@ class CorrelationRule:
                 ", ".join(f"e.{name}" for name in (*part.keys, "event_date")),
             )
         ]
-        return [{**row, "low": row["low"] - reach, "high": row["high"] + reach} for row in rows]
+        later = reach + self._inner_window
+        return [{**row, "low": row["low"] - reach, "high": row["high"] + later} for row in rows]
 
     def _hopeful(self, near: Surroundings) -> set[Key]:
         """Return the groups that may hold a match, by a question the database answers without handing out events."""
@@ -154,9 +201,7 @@ class CorrelationRule:
             {**row, "part": number, "value": tuple(row[f"value_{n}"] for n in range(len(part.values)))}
             for number, part in enumerate(self.parts)
             for row in near.rows(
-                ", ".join(
-                    filter(None, [_LIGHT, part.group, *(f"e.{v} AS value_{n}" for n, v in enumerate(part.values))])
-                ),
+                ", ".join(filter(None, [_LIGHT, part.group, *_values(part)])),
                 part.touching,
             )
         ]
@@ -164,9 +209,19 @@ class CorrelationRule:
         return (list(members) for _, members in groupby(rows, self._key))
 
     def _matched(self, rows: Sequence[Row]) -> dict[bytes, int]:
+        numbers: dict[bytes, int] = {}
+        for number, part in enumerate(self.parts):
+            if part.inner:
+                reached = part.inner.completed([row for row in rows if row["part"] == number])
+                rows = [row for row in rows if row["part"] != number or row["event_id"] in reached]
+                numbers.update(reached)
         if self.kind is Kind.ORDERED:
-            return chained(rows, len(self.parts), self.window)
-        return matched(rows, self.threshold, self.window, of=_MEASURED[self.kind], measure=self.measure)
+            found = chained(rows, len(self.parts), self.window)
+        else:
+            found = matched(rows, self.threshold, self.window, of=_MEASURED[self.kind], measure=self.measure)
+        if self.kind in (Kind.ORDERED, Kind.PRESENT):  # what the parts counted says more than how many parts there are
+            return {event_id: numbers.get(event_id, 0 if numbers else peak) for event_id, peak in found.items()}
+        return found
 
     def _judgement(self, near: Surroundings, found: Sequence[Row], peaks: Mapping[bytes, int]) -> Judgement:
         """Return the matches, each with the columns an alert keeps of it."""
@@ -197,13 +252,21 @@ class CorrelationRule:
         })  # fmt: skip
 
 
+def _values(part: Part) -> list[str]:
+    return [*(f"e.{v} AS value_{n}" for n, v in enumerate(part.values)), *(part.inner.columns if part.inner else ())]
+
+
 # What judging a window needs of an event; the rest is read for matches alone.
 _LIGHT: Final = "e.event_id, e.event_time, e.is_new"
 _MEASURED: Final = {Kind.EVENTS: "event_id", Kind.VALUES: "value", Kind.PRESENT: "part"}
 
 
+# A day is said as 24 hours, from two days on in days.
+_UNITS: Final = ((86_400, 2, "day"), (3600, 1, "hour"), (60, 1, "minute"), (1, 0, "second"))
+
+
 def spoken(span: timedelta) -> str:
-    """Return a window as people say it: `10 minutes`, `90 seconds`."""
+    """Return a window as people say it: `10 minutes`, `90 seconds`, `24 hours`, `30 days`."""
     seconds = int(span.total_seconds())
-    size, unit = next((s, u) for s, u in ((3600, "hour"), (60, "minute"), (1, "second")) if seconds % s == 0)
+    size, unit = next((s, u) for s, least, u in _UNITS if seconds % s == 0 and seconds >= least * s)
     return f"{seconds // size} {unit}" + ("" if seconds == size else "s")

@@ -20,7 +20,9 @@ from detections.reason import template_mistakes
 from storage.state.stages import ACTIVE, STAGES
 
 _LISTS: Final = ("x_runbook", "x_blind_spots", "x_tests")
-_KNOWN: Final = ("x_slug", "x_group_by", "x_group_for", "x_entities", "x_reason", "x_stage", *_LISTS)
+_KNOWN: Final = (
+    "x_slug", "x_group_by", "x_group_for", "x_entities", "x_reason", "x_stage", "x_no_technique", *_LISTS,
+)  # fmt: skip
 
 # Conditions over the selections of an event rule: what it cannot judge, what belongs to the picture of an alert.
 CONDITIONS: Final = ("x_unjudged", "x_nearby")
@@ -73,6 +75,7 @@ def metadata(
         runbook=tuple(keys.get("x_runbook", ())),
         tests=tuple(keys.get("x_tests", ())),
         stage=str(keys.get("x_stage", ACTIVE)),
+        no_technique=str(keys.get("x_no_technique", "")),
     )
 
 

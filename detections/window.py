@@ -39,6 +39,16 @@ def matched(
     return found
 
 
+def completing(rows: Sequence[Row], threshold: int, window: timedelta, *, of: str) -> dict[bytes, int]:
+    """Return the ids of events with which a window ends that holds at least `threshold` distinct values of column `of`,
+    each with their number: the moments at which a count is reached, and not what led there.
+
+    `rows` are of one group, in order of time. What arrives later only adds to them.
+    """
+    ends = zip(rows, _measures(rows, window, of, len), strict=True)
+    return {row["event_id"]: number for row, number in ends if number >= threshold}
+
+
 def _measures(
     rows: Sequence[Row], window: timedelta, of: str, measure: Callable[[Collection[Any]], int]
 ) -> Iterator[int]:

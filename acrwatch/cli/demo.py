@@ -148,7 +148,8 @@ class _Watch:
         self._receiver = receiver
         self._plan = plan
         self._turns = int(plan.timeout / _WAIT)
-        self._wanted = set(load_detections())
+        self._judging = len(load_detections())
+        self._wanted = {attack.rule for attack in plan.live().attacks}
         self._shown: dict[str, Alert] = {}
         self.historical = 0
 
@@ -167,8 +168,8 @@ class _Watch:
         return total_rows(Lake.open(self._plan.folder / "lake").snapshot().files)
 
     def until_complete(self) -> None:
-        """Wait until each detection has an alert on the screen, and the receiver has heard of all of them."""
-        self._wait_for(lambda: self._wanted <= self._rules(), "an alert of every kind did not come")
+        """Wait until each attack has its alert on the screen, and the receiver has heard of all of them."""
+        self._wait_for(lambda: self._wanted <= self._rules(), "an alert about each attack did not come")
         self._wait_for(lambda: self._shown.keys() <= self._receiver.alert_ids(), "the webhooks did not arrive")
 
     def _wait_for(self, met: Callable[[], bool], otherwise: str) -> None:
@@ -190,7 +191,7 @@ class _Watch:
 
         with self._database.connect() as connection:
             cursors = runs.load(connection).values()
-        if len(cursors) < len(self._wanted):
+        if len(cursors) < self._judging:
             return False
         return all(
             any(stream.endswith(end) and at >= last for stream, at in cursor.positions.items())

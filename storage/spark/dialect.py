@@ -21,7 +21,8 @@ _SAME: Final = (
     exp.And, exp.Or, exp.Case, exp.If, exp.Cast, exp.Coalesce, exp.Exists,
     exp.Count, exp.Min, exp.Max, exp.Sum, exp.LogicalAnd, exp.LogicalOr,
     exp.Substring, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Hex, exp.Unhex, exp.Length, exp.Round,
-    exp.SplitPart, exp.Nullif, exp.ConcatWs,
+    exp.SplitPart, exp.Nullif, exp.ConcatWs, exp.Translate,
+    exp.Levenshtein,  # over ASCII alone, which is all it is given: DuckDB counts bytes, Spark letters
 )  # fmt: skip
 # Lists are counted and cut otherwise, and texts compared by other rules.
 _NEVER: Final = (exp.Bracket, exp.Slice, exp.Glob, exp.SimilarTo, exp.ILike, exp.Pow, exp.IntDiv)

@@ -41,8 +41,10 @@ def test_a_detection_says_what_an_analyst_needs(slug: str) -> None:
     metadata = ALL[slug].metadata
     wrong = [tag for tag in metadata.tags if not re.fullmatch(r"attack\.(t\d{4}(\.\d{3})?|[a-z]+(_[a-z]+)*)", tag)]
     assert wrong == [], f"{slug}: not ATT&CK tags"
-    assert any(re.fullmatch(r"attack\.t\d{4}.*", tag) for tag in metadata.tags), f"{slug}: no technique"
-    assert all((metadata.runbook, metadata.blind_spots, metadata.falsepositives, metadata.references)), slug
+    techniques = [tag for tag in metadata.tags if re.fullmatch(r"attack\.t\d{4}.*", tag)]
+    assert bool(techniques) != bool(metadata.no_technique), f"{slug}: a technique, or why there is none"
+    assert len(metadata.runbook) >= 2, f"{slug}: triage takes more than one step"
+    assert all((metadata.blind_spots, metadata.falsepositives, metadata.references)), slug
     assert metadata.level in {"informational", "low", "medium", "high", "critical"}
     assert case_mistakes(ALL[slug]) == []
 
