@@ -14,7 +14,7 @@ from typing import Final
 from acrwatch.simulate import Scenario, registry_settings
 from benchmarks.machine import described
 from benchmarks.quality_figures import Figures, evasive_table, table
-from benchmarks.quality_world import DAYS, Played, owner_suppressions, play, scenario_of
+from benchmarks.quality_world import ATTACKS_OF_A_KIND, DAYS, Played, owner_suppressions, play, scenario_of
 from detections.detection import Detection
 from detections.library import read_library
 from detections.suppressing import spoken
@@ -36,7 +36,7 @@ def main() -> None:
     }
     figures, seeds = Figures(), SEEDS[: given.worlds]
     per_day = round(given.events / DAYS / len(seeds))
-    worlds = [scenario_of(seed, per_day) for seed in seeds]
+    worlds = [scenario_of(seed, per_day, given.attacks) for seed in seeds]
     print(f"{described()}; seeds {', '.join(map(str, seeds))}; {DAYS} days each\n")
     print("\n".join(_context(worlds[0])), end="\n\n")
     print("Suppressed from the third week on:", "; ".join(map(spoken, owner_suppressions(worlds[0]))), end="\n\n")
@@ -53,6 +53,7 @@ def _options() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--events", type=int, default=EVENTS, help="of machines; the rest adds 0.45 M a world")
     options.add_argument("--worlds", type=int, default=len(SEEDS), choices=range(1, len(SEEDS) + 1))
+    options.add_argument("--attacks", type=int, default=ATTACKS_OF_A_KIND, help="of each kind in a world")
     options.add_argument("--judge-days", type=int, default=1, help="days that detections judge at once")
     options.add_argument("--only", action="append", help="judge with this detection only; repeatable")
     options.add_argument("--explain", type=int, default=0, help="show so many missed attacks and false alerts of each")
