@@ -46,6 +46,11 @@ class Layers:
         watched = [WATCHED] if registry == EVERY and _names(self.watched, name) else []
         return (*said[:1], *watched)
 
+    def denied(self, registry: str) -> tuple[str, ...]:
+        """Return the flags, each after `!`, that the configuration takes away whatever was imported."""
+        said = self.configured.get(registry, RegistryContext()).flags
+        return tuple(sorted(flag for flag in said if flag.startswith("!")))
+
     def _one(self, registry: str) -> RegistryContext:
         found = RegistryContext()
         for _, layer in reversed(self._by_strength(registry)):

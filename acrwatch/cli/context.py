@@ -189,7 +189,7 @@ def _entries(name: str, context: "Context", layers: "Layers") -> Iterator[dict[s
         for kind, found in (("ranges", one.ranges), ("values", one.lists)):
             for key, values in sorted(found.items()):
                 yield _entry(registry, key, kind, sorted(map(str, values)), layers)
-        for flag in sorted(one.flags):
+        for flag in (*sorted(one.flags), *layers.denied(registry)):
             yield _entry(registry, flag, "flag", None, layers)
 
 
@@ -201,7 +201,7 @@ def _entry(registry: str, name: str, kind: str, values: list[str] | None, layers
 def _values(item: Mapping[str, Any]) -> str:
     values = item["values"]
     if values is None:
-        return "it is so"
+        return "it is not so, whatever was imported" if item["name"].startswith("!") else "it is so"
     more = f" and {len(values) - _SHOWN_VALUES} more (--json shows all)" if len(values) > _SHOWN_VALUES else ""
     return ", ".join(values[:_SHOWN_VALUES]) + more if values else "(none)"
 

@@ -1,13 +1,16 @@
 """Imported facts as people read them, and what changed between two versions of them."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+# A registry may have 20,000 tokens; --json has all of them.
+_SPOKEN: Final = 20
 
 
 def spoken(value: Any) -> str:
     """Return a fact's value as text: lists by their items, objects by their name where they have one."""
     if isinstance(value, list):
-        return ", ".join(map(spoken, value)) or "none"
+        return _joined([spoken(one) for one in value]) or "none"
     if isinstance(value, Mapping):
         name = value.get("name")
         rest = ", ".join(f"{key} {spoken(one)}" for key, one in value.items() if key != "name")
@@ -15,6 +18,11 @@ def spoken(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "never" if value is None else str(value)
+
+
+def _joined(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _SPOKEN} more" if len(words) > _SPOKEN else ""
+    return ", ".join(words[:_SPOKEN]) + more
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -28,8 +36,9 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 def _change(name: str, old: Any, new: Any) -> str:
     if isinstance(old, list) and isinstance(new, list):
-        gone = [f"{spoken(one)} removed" for one in old if one not in new]
-        come = [f"{spoken(one)} added" for one in new if one not in old]
-        return f"{name}: {', '.join([*come, *gone]) or 'in another order'}"
+        before, after = ({spoken(one): None for one in items} for items in (old, new))
+        come = [f"{one} added" for one in after if one not in before]
+        gone = [f"{one} removed" for one in before if one not in after]
+        return f"{name}: {_joined([*come, *gone]) or 'in another order'}"
     was, is_ = ("not said" if one is None else spoken(one) for one in (old, new))
     return f"{name}: {was} -> {is_}"

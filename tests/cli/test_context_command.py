@@ -78,16 +78,32 @@ def test_passwords_are_neither_kept_nor_printed(call: Call, files: None) -> None
 
 
 def test_each_value_says_who_it_is_from(call: Call, shown: Callable[[], dict[str, Any]]) -> None:
-    Path("acrwatch.toml").write_text('[registries.contoso]\nadmin_usernames = ["root"]\npush_identities = ["ci"]\n')
+    Path("acrwatch.toml").write_text(
+        '[registries.contoso]\nadmin_usernames = ["root"]\npush_identities = ["ci"]\nflags = ["!private_only"]\n'
+    )
     call("context", "import", "show.json", "credential.json")
     assert shown() == {
         "admin_usernames": (["root"], ["configured"]),
         "push_identities": (["ci"], ["configured"]),
         "admin_disabled": (None, ["imported"]),
+        "!private_only": (None, ["configured"]),
     }
     read = call("context", "show", "contoso").stdout
     assert "odd_user_agents" in read
     assert "Imported from credential.json (credential), as of 2026-11-22 03:00:00Z, just now" in read
+
+
+def test_of_many_tokens_the_first_are_told_and_how_many_there_are(call: Call) -> None:
+    def tokens(count: int) -> None:
+        made = [{"name": f"t{number}", "scopeMapId": "/x", "status": "enabled"} for number in range(count)]
+        Path("tokens.json").write_text(json.dumps(made))
+
+    tokens(2)
+    call("context", "import", "tokens.json", "--registry", "contoso")
+    tokens(2002)
+    done = call("context", "import", "tokens.json", "--registry", "contoso")
+    assert "tokens: t2 (status enabled, scope_map x, expiries none) added, t3 " in done.stdout
+    assert "t21 (status enabled, scope_map x, expiries none) added and 1980 more" in done.stdout
 
 
 def test_the_registries_are_listed_with_what_is_known(call: Call, files: None) -> None:

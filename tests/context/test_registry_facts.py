@@ -10,43 +10,43 @@ NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 
 
-def take(state: Database, kind: str, now: datetime = NOW, registry: str = "contoso", **facts: Any) -> bool:
-    with state.begin() as connection:
+def take(database: Database, kind: str, now: datetime = NOW, registry: str = "contoso", **facts: Any) -> bool:
+    with database.begin() as connection:
         return registry_facts.remember(connection, registry, kind, facts, file=f"{kind}.json", now=now)
 
 
-def in_force(state: Database, registry: str = "contoso") -> dict[str, Any]:
-    with state.connect() as connection:
+def in_force(database: Database, registry: str = "contoso") -> dict[str, Any]:
+    with database.connect() as connection:
         return registry_facts.merged(registry_facts.newest(connection, registry))
 
 
-def test_the_newest_version_of_each_kind_is_in_force(state: Database) -> None:
-    assert take(state, "registry", admin_enabled=False)
-    assert take(state, "registry", admin_enabled=True)
-    assert take(state, "tokens", tokens=[])
-    assert take(state, "registry", registry="fabrikam", admin_enabled=False)
-    assert in_force(state) == {"admin_enabled": True, "tokens": []}
+def test_the_newest_version_of_each_kind_is_in_force(database: Database) -> None:
+    assert take(database, "registry", admin_enabled=False)
+    assert take(database, "registry", admin_enabled=True)
+    assert take(database, "tokens", tokens=[])
+    assert take(database, "registry", registry="fabrikam", admin_enabled=False)
+    assert in_force(database) == {"admin_enabled": True, "tokens": []}
 
 
-def test_what_says_the_same_again_is_no_version_but_confirms_it(state: Database) -> None:
-    take(state, "registry", admin_enabled=False)
-    assert not take(state, "registry", now=LATER, admin_enabled=False)
-    with state.connect() as connection:
+def test_what_says_the_same_again_is_no_version_but_confirms_it(database: Database) -> None:
+    take(database, "registry", admin_enabled=False)
+    assert not take(database, "registry", now=LATER, admin_enabled=False)
+    with database.connect() as connection:
         (version,) = registry_facts.history(connection)
     assert (version.imported_at, version.confirmed_at) == (NOW, LATER)
 
 
-def test_of_two_kinds_that_say_the_same_fact_the_later_holds(state: Database) -> None:
-    take(state, "registry", ip_rules=["a"])
-    take(state, "network rules", ip_rules=["b"])
-    assert in_force(state) == {"ip_rules": ["b"]}
-    assert take(state, "registry", ip_rules=["a"])
-    assert in_force(state) == {"ip_rules": ["a"]}
+def test_of_two_kinds_that_say_the_same_fact_the_later_holds(database: Database) -> None:
+    take(database, "registry", ip_rules=["a"])
+    take(database, "network rules", ip_rules=["b"])
+    assert in_force(database) == {"ip_rules": ["b"]}
+    assert take(database, "registry", ip_rules=["a"])
+    assert in_force(database) == {"ip_rules": ["a"]}
 
 
-def test_every_version_is_kept(state: Database) -> None:
+def test_every_version_is_kept(database: Database) -> None:
     for enabled in (False, True, False):
-        take(state, "registry", admin_enabled=enabled)
-    with state.connect() as connection:
+        take(database, "registry", admin_enabled=enabled)
+    with database.connect() as connection:
         versions = registry_facts.history(connection, "contoso")
     assert [one.facts["admin_enabled"] for one in versions] == [False, True, False]

@@ -114,9 +114,9 @@ def test_what_is_no_such_value_is_refused(type_: str, value: str, words: str) ->
 
 
 @pytest.fixture
-def add(state: Database) -> Callable[..., Entry]:
+def add(database: Database) -> Callable[..., Entry]:
     def put(value: str, reason: str = "case 7", expires_at: datetime | None = None, now: datetime = NOW) -> Entry:
-        with state.begin() as connection:
+        with database.begin() as connection:
             return watch_entries.add(
                 connection, "identity", value, owner="alice", reason=reason, expires_at=expires_at, now=now
             )
@@ -124,34 +124,34 @@ def add(state: Database) -> Callable[..., Entry]:
     return put
 
 
-def watched(state: Database, now: datetime = NOW) -> list[str]:
-    with state.connect() as connection:
+def watched(database: Database, now: datetime = NOW) -> list[str]:
+    with database.connect() as connection:
         return [one.value for one in watch_entries.in_force(connection, now=now)]
 
 
-def test_an_entry_holds_until_it_expires(state: Database, add: Callable[..., Entry]) -> None:
+def test_an_entry_holds_until_it_expires(database: Database, add: Callable[..., Entry]) -> None:
     entry = add("mallory", expires_at=NOW + timedelta(hours=1))
     assert entry.holds(NOW)
-    assert watched(state, NOW + timedelta(minutes=59)) == ["mallory"]
-    assert watched(state, NOW + timedelta(hours=1)) == []
+    assert watched(database, NOW + timedelta(minutes=59)) == ["mallory"]
+    assert watched(database, NOW + timedelta(hours=1)) == []
     assert not entry.holds(NOW + timedelta(hours=1))
 
 
-def test_a_removed_entry_is_kept_with_who_removed_it(state: Database, add: Callable[..., Entry]) -> None:
+def test_a_removed_entry_is_kept_with_who_removed_it(database: Database, add: Callable[..., Entry]) -> None:
     add("mallory")
-    with state.begin() as connection:
+    with database.begin() as connection:
         assert watch_entries.remove(connection, "identity", "mallory", by="bob", now=NOW)
         assert not watch_entries.remove(connection, "identity", "mallory", by="bob", now=NOW)
-    assert watched(state) == []
-    with state.connect() as connection:
+    assert watched(database) == []
+    with database.connect() as connection:
         (entry,) = watch_entries.everything(connection)
     assert (entry.removed_by, entry.removed_at) == ("bob", NOW)
 
 
-def test_a_value_that_is_watched_again_has_one_entry_in_force(state: Database, add: Callable[..., Entry]) -> None:
+def test_a_value_that_is_watched_again_has_one_entry_in_force(database: Database, add: Callable[..., Entry]) -> None:
     add("mallory", reason="first")
     add("mallory", reason="second")
-    with state.connect() as connection:
+    with database.connect() as connection:
         (entry,) = watch_entries.in_force(connection, now=NOW)
     assert entry.reason == "second"
 
