@@ -155,7 +155,7 @@ class Parts:
     @cached_property
     def rulebook(self) -> Rulebook:
         """The detections in use: those that come along, and those of the configured folders."""
-        return Rulebook(self.config.detections.rules)
+        return Rulebook(self.config.detections.rules, self.config.detections.geoip)
 
     def refresh_rules(self) -> None:
         """Take up rule files that changed, and make known those that are broken. Call it between passes."""

@@ -15,11 +15,13 @@ import pyarrow as pa
 from acrwatch.core.address import NO_ADDRESS, parse_address
 from acrwatch.core.identity import identity_kind
 from acrwatch.core.operation import operation_of
+from detections.behavioural import discover, needing_places
 from detections.case_control import ControlEvent
 from detections.case_spec import Case, CaseEvent, CaseMistakeError, read_case
 from detections.context import Context
 from detections.detection import Detection
 from detections.engine import Engine
+from detections.places import CASE_PLACES
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA, CATEGORIES
 from storage.state import alerts, runs, stages
@@ -56,14 +58,17 @@ def run_cases(detection: Detection) -> list[Result]:
 
 
 def run_case(detection: Detection, case: Case) -> Result:
-    """Run one case."""
+    """Run one case. A detection that must know where addresses are finds CASE_PLACES."""
+    slug = detection.metadata.slug
+    if slug in needing_places():
+        detection = discover(CASE_PLACES)[slug]
     with tempfile.TemporaryDirectory(prefix="acrwatch-case-") as folder:
         bench = _Bench(Path(folder), detection, case.context)
         try:
             differences = _differences(case, *bench.play(case))
         finally:
             bench.database.close()
-    return Result(detection.metadata.slug, case.name, tuple(differences))
+    return Result(slug, case.name, tuple(differences))
 
 
 def case_mistakes(detection: Detection) -> list[str]:

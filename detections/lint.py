@@ -19,6 +19,7 @@ from detections.case import unreadable_cases, unshown
 from detections.detection import Detection
 from detections.place import Document
 from detections.placeholders import misspelt
+from detections.places import CASE_PLACES
 from detections.reachable import VALUES, contradiction, unknown_value
 from detections.rule import SHIPPED, is_activity, read_rules, rule_files
 from detections.rule_keys import CONDITIONS
@@ -53,7 +54,7 @@ def lint(paths: Sequence[Path], *, beside: Iterable[Path] = ()) -> list[Finding]
     """
     files = {file.resolve(): file for path in paths for file in rule_files(path)}
     others = [file for path in beside for file in rule_files(path) if file.resolve() not in files]
-    rules = read_rules([*others, *files.values()], taken=discover().keys())
+    rules = read_rules([*others, *files.values()], taken=discover(CASE_PLACES).keys())
     found = [
         Finding(one.file.stem, ERROR, one.message, one.file, one.line)
         for one in rules.mistakes
@@ -71,7 +72,7 @@ def lint(paths: Sequence[Path], *, beside: Iterable[Path] = ()) -> list[Finding]
 
 def lint_behavioural() -> list[Finding]:
     """Return what is found in the behavioural detections."""
-    detections = discover()
+    detections = discover(CASE_PLACES)
     return [
         Finding(slug, severity, message)
         for slug, detection in detections.items()

@@ -24,10 +24,11 @@ class Rulebook(Mapping[str, Detection]):
     comes back.
     """
 
-    def __init__(self, folders: Sequence[Path] = ()) -> None:
+    def __init__(self, folders: Sequence[Path] = (), geoip: Path | None = None) -> None:
         self._folders = tuple(folders)
+        self._geoip = geoip
         self._seen = _look(self._folders)
-        self._in_use = self._latest = read_library(self._folders)
+        self._in_use = self._latest = read_library(self._folders, self._geoip)
         self._stated = False
 
     def __getitem__(self, slug: str) -> Detection:
@@ -67,7 +68,7 @@ class Rulebook(Mapping[str, Detection]):
         look = _look(self._folders)
         if look == self._seen:
             return False
-        self._latest = read_library(self._folders)
+        self._latest = read_library(self._folders, self._geoip)
         known = {mistake.file for mistake in self._in_use.mistakes}
         if all(mistake.file in known for mistake in self._latest.mistakes):
             self._in_use = self._latest

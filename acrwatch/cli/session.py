@@ -46,7 +46,7 @@ class Session:
         """The detections in use, by slug, and the rule files that are none. Raises ConfigError."""
         from detections.library import read_library
 
-        return read_library(self.config.detections.rules)
+        return read_library(self.config.detections.rules, self.config.detections.geoip)
 
     @contextmanager
     def parts(self, config: Config | None = None) -> "Iterator[Parts]":

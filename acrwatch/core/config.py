@@ -23,6 +23,7 @@ from acrwatch.core.setting import (
     at_least_a_day,
     database_url,
     duration,
+    file_path,
     paths,
     text,
 )
@@ -66,6 +67,12 @@ DETECTIONS: Final = (
         timedelta(hours=24),
         "Events later than this raise only historical alerts, which are not delivered.",
     ),
+    Setting(
+        "geoip",
+        file_path,
+        None,
+        "A GeoIP file (.mmdb, City or Country) of yours. Without it first-country and impossible-travel do not run.",
+    ),
     Setting("rules", paths, (), "Folders (or files) of rules of your own, used beside those that come with acrwatch."),
 )
 TYPE: Final = Setting("type", text, REQUIRED, "Which kind it is; decides the other keys.")
@@ -87,11 +94,12 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True)
 class DetectionsConfig:
-    """When detections run, how late an event may come, and where further rules are (absolute paths)."""
+    """When detections run, how late an event may come, where further rules are and a GeoIP file (absolute paths)."""
 
     every: timedelta
     lateness: timedelta
     rules: tuple[Path, ...] = ()
+    geoip: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,11 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(text(item.strip() if isinstance(item, str) else item) for item in items)
 
 
+def file_path(value: object) -> Path:
+    """One file or folder."""
+    return Path(text(value))
+
+
 def paths(value: object) -> tuple[Path, ...]:
     """A list of files or folders; from the environment, comma separated."""
     return tuple(map(Path, texts(value)))

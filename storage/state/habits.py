@@ -122,6 +122,17 @@ class Habits:
         rows = [row for some in _portions(subjects) for row in self._execute(query, habit_days.c.subject.in_(some))]
         return [(name, date.fromisoformat(day), last and date.fromisoformat(last)) for name, day, last in sorted(rows)]
 
+    def values_from(self, subjects: Sequence[str], least: str) -> dict[str, list[str]]:
+        """Return the values, from `least` on in order of text, that these subjects were seen with on any date."""
+        query = select(habit_days.c.subject, habit_days.c.value).where(
+            habit_days.c.detection == self.detection, habit_days.c.value >= least, habit_days.c.value != WHOLE
+        )
+        found: dict[str, list[str]] = {}
+        for some in _portions(subjects):
+            for subject, value in sorted(self._execute(query, habit_days.c.subject.in_(some))):
+                found.setdefault(subject, []).append(value)
+        return found
+
     def began(self, subjects: Sequence[str]) -> dict[str, date]:
         """Return the first date on which each of these subjects was seen."""
         first = func.min(habit_days.c.date)

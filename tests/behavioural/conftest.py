@@ -11,6 +11,7 @@ from acrwatch.core.registry import RegistryContext
 from detections.behavioural import discover
 from detections.behavioural.habit import Absence, HabitDetection, Novelty, Rate
 from detections.context import with_shipped
+from detections.places import CASE_PLACES
 from tests.detections.conftest import Bench
 
 CONTEXT = with_shipped(
@@ -33,7 +34,7 @@ def small(detection: HabitDetection) -> HabitDetection:
 @pytest.fixture(scope="session")
 def habits() -> Mapping[str, HabitDetection]:
     """Every detection by habits that is shipped, asking with small numbers."""
-    return {slug: small(one) for slug, one in discover().items() if isinstance(one, HabitDetection)}
+    return {slug: small(one) for slug, one in discover(CASE_PLACES).items() if isinstance(one, HabitDetection)}
 
 
 @pytest.fixture

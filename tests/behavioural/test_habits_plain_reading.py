@@ -4,13 +4,15 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from detections.behavioural.habit import Absence, HabitDetection, Novelty, Rate
+from detections.behavioural.habit import Absence, HabitDetection, Novelty, Rate, Travel
 from detections.behavioural.habit.question import Question
+from detections.behavioural.habit.travel import kilometres
+from detections.places import CASE_PLACES, Place
 from tests.detections.conftest import Bench, Happening
 
 DAY = timedelta(days=1)
@@ -55,6 +57,12 @@ def _deleter(h: Happening) -> str | None:
     return _actor(h) if h.operation in DELETES and not named else None
 
 
+def _place(h: Happening) -> Place:
+    found = CASE_PLACES.of(str(h.ip))
+    assert found is not None
+    return found
+
+
 LENSES = {
     "first-seen-identity": Plain(lambda h: h.registry, _actor, group=_both),
     "role-drift": Plain(_actor, lambda h: "write" if h.operation in WRITES else None),
@@ -62,6 +70,8 @@ LENSES = {
     "delete-by-newcomer": Plain(lambda h: h.registry, _deleter, group=_both),
     "first-push-to-repository": Plain(_path, _actor, _pusher, group=lambda _s, v: (v,)),
     "new-user-agent-family": Plain(_actor, lambda h: FAMILIES[h.user_agent], group=_both),
+    "first-country": Plain(_actor, lambda h: _place(h).country, group=_both),
+    "impossible-travel": Plain(_actor, counts=lambda h: "@" in str(h.identity)),
     "pull-volume-spike": Plain(_actor, lambda h: h.ip, lambda h: h.operation == "pull"),
     "repository-spread": Plain(_actor, _path, lambda h: h.operation == "pull"),
 }
@@ -89,6 +99,8 @@ def _asked(question: Question, lens: Plain, own: Sequence[Happening]) -> Iterato
         return _new(question, lens, own)
     if isinstance(question, Absence):
         return _back(question, own)
+    if isinstance(question, Travel):
+        return _jumps(question, own)
     assert isinstance(question, Rate)
     return _high(question, lens, own)
 
@@ -114,6 +126,15 @@ def _back(question: Absence, own: Sequence[Happening]) -> Iterator[tuple[str, da
         used = [one for one in dates if last - 60 * DAY < one <= last]
         if day - last >= question.away and len(used) >= question.least_dates:
             yield "", day
+
+
+def _jumps(question: Travel, own: Sequence[Happening]) -> Iterator[tuple[str, date]]:
+    stays = sorted({(h.time.timestamp() // 600, _place(h)) for h in own})
+    for (tick, place), (later, other) in pairwise(stays):
+        hours = (later - tick + 1) / 6
+        far = kilometres(place, other)
+        if far >= question.kilometres and hours <= 24 and far / hours > question.speed:
+            yield "", datetime.fromtimestamp(later * 600, UTC).date()
 
 
 def _high(question: Rate, lens: Plain, own: Sequence[Happening]) -> Iterator[tuple[str, date]]:
@@ -198,9 +219,10 @@ def _world(rng: random.Random) -> list[Happening]:
         pushes = rng.choice((0.0, 0.4))
         for day in sorted(rng.sample(range(2 * n, 75), 45)):
             if day not in gone:
-                deeds = _odd(rng) if rng.random() < 0.08 else [_usual(rng, pushes)]
+                deeds = [_usual(rng, pushes), *(_odd(rng) if rng.random() < 0.08 else [])]
                 at = day * DAY + rng.randrange(1400) * timedelta(minutes=1)
-                made += [{"identity": name, "at": at, **usual, **deed} for deed in deeds]
+                apart = rng.choice((3, 200)) * timedelta(minutes=1)
+                made += [{"identity": name, "at": at + n * apart, **usual, **deed} for n, deed in enumerate(deeds)]
     for n in range(8):
         made.append({"at": rng.randrange(75) * DAY, "identity": f"new{n}", "operation": rng.choice(("pull", "delete"))})
     late = [DAY + timedelta(minutes=1) if rng.random() < 0.1 else timedelta() for _ in made]
@@ -219,6 +241,7 @@ def _usual(rng: random.Random, pushes: float) -> dict[str, Any]:
 def _odd(rng: random.Random) -> list[dict[str, Any]]:
     """Return a day that breaks a habit: a sweep from one address, deletions, a push elsewhere, another client."""
     deed = {"operation": rng.choice(("pull", "pull", "delete", "push")), "user_agent": rng.choice(tuple(FAMILIES))}
+    deed |= {"ip": "203.0.113.9"} if rng.random() < 0.5 else {}
     return [{**deed, "repository": f"team/{n}" if deed["operation"] == "pull" else "app"} for n in range(6)]
 
 

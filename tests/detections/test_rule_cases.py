@@ -11,9 +11,10 @@ from detections.case import case_mistakes, run_case, run_cases
 from detections.case_spec import CaseMistakeError, read_case
 from detections.detection import Detection
 from detections.lint import lint_library
+from detections.places import CASE_PLACES
 from detections.rule import load_rules
 
-ALL: dict[str, Detection] = {**load_rules(), **discover()}
+ALL: dict[str, Detection] = {**load_rules(), **discover(CASE_PLACES)}
 CASES = [(slug, case) for slug, detection in ALL.items() for case in detection.metadata.tests]
 FIRES = {"name": "fires", "alerts": 1, "events": [{"operation": "Login", "identity": "contoso"}]}
 

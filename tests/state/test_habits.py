@@ -22,6 +22,7 @@ DEEDS: dict[str, Callable[[Habits], Any]] = {
     "firsts_since": lambda h: h.firsts_since(["ci", "bo"], MAY),
     "measures_since": lambda h: h.measures_since(["ci", "bo"], MAY),
     "dates_since": lambda h: h.dates_since(["ci", "bo"], MAY),
+    "values_from": lambda h: h.values_from(["ci", "bo"], "0"),
     "began": lambda h: h.began(["ci", "bo"]),
     "matching_since": lambda h: h.matching_since(MAY),
     "matches_at": lambda h: h.matches_at([Slot("ci", WHOLE, MAY)]),

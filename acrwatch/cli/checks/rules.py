@@ -24,6 +24,7 @@ def detections(session: Session, *, cases: bool) -> Iterator[Result]:
 
     Raises ConfigError.
     """
+    from detections.behavioural import needing_places
     from detections.case import case_mistakes
 
     found = session.rules.detections
@@ -34,6 +35,8 @@ def detections(session: Session, *, cases: bool) -> Iterator[Result]:
         yield Result("detections", FAIL, mistake, "See `acrwatch rules lint`")
     if not mistakes:
         yield Result("detections", OK, f"{len(found)} load: {', '.join(sorted(found))}")
+    if without := sorted(needing_places() - found.keys()):
+        yield Result("detections", OK, f"not run without a GeoIP file (detections.geoip): {', '.join(without)}")
     if cases and not mistakes:
         yield from tried(found, until=time.monotonic() + CASES_SECONDS)
 

@@ -5,7 +5,7 @@ Such a detection says three things.
 - What it looks at, a `Lens` (`lens`): which events count, whose habit it is (the subject: an identity, a repository, a
   registry) and what of it (the value: a user agent family, a pusher, an address).
 - What it asks, a question: has this subject never shown this value before (`novelty`), was it away for long
-  (`absence`), is this date beyond its measure (`rate`)?
+  (`absence`), is this date beyond its measure (`rate`), was it in two places at once (`travel`)?
 - The sentence that says why, of what the answer was found by.
 
 The pass (`detection`) is the same for all. New events become sightings: subject, value, UTC date, number. The question
@@ -25,6 +25,7 @@ from detections.behavioural.habit.detection import HabitDetection
 from detections.behavioural.habit.lens import ORDINARY, Lens
 from detections.behavioural.habit.novelty import Novelty
 from detections.behavioural.habit.rate import Rate
+from detections.behavioural.habit.travel import Travel
 from detections.behavioural.habit.version import version_of
 
-__all__ = ["ORDINARY", "Absence", "HabitDetection", "Lens", "Novelty", "Rate", "version_of"]
+__all__ = ["ORDINARY", "Absence", "HabitDetection", "Lens", "Novelty", "Rate", "Travel", "version_of"]
