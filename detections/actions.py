@@ -8,6 +8,7 @@ slices, so a record is judged in the light of all the others, and anew when one 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import count
 from typing import Any, Final, TypeAlias
 
 from storage.activity import ACTIVITY, COLUMNS
@@ -28,7 +29,8 @@ OF_ACTION: Final[Mapping[str, str]] = {
     "request_known": f"bool_or({COLUMNS['request']} IS NOT NULL) {_ACTION}",
 }
 
-_FRESH: Final = "new_activity"
+# Each slice has a view of its own, for several may be asked in turn on one reader.
+_FRESH: Final = (f"new_activity_{number}" for number in count())
 _KNOWN: Final = "known_activity"
 
 Fetch: TypeAlias = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
@@ -47,8 +49,11 @@ class Actions:
         self._lateness = lateness
         self._derived = {**derived, **COLUMNS, **OF_ACTION}
         named = {"action": COLUMNS["action"]}
-        reader.view(_FRESH, part, part.files, lateness=lateness, derived=named, where=ACTIVITY)
-        self._days = [row["event_date"] for row in fetch(f"SELECT DISTINCT event_date FROM {_FRESH} WHERE is_new", ())]
+        self._fresh = next(_FRESH)
+        reader.view(self._fresh, part, part.files, lateness=lateness, derived=named, where=ACTIVITY)
+        self._days = [
+            row["event_date"] for row in fetch(f"SELECT DISTINCT event_date FROM {self._fresh} WHERE is_new", ())
+        ]
         self.any = bool(self._days)
 
     def rows(self, select: str, where: str) -> list[dict[str, Any]]:
@@ -63,7 +68,7 @@ class Actions:
         near = _around(self._days)
         files = [file for file in self._reader.snapshot.files if file.date in near]
         self._reader.view(_KNOWN, part, files, lateness=self._lateness, derived=self._derived, where=ACTIVITY)
-        touched = f"e.action IN (SELECT action FROM {_FRESH} WHERE is_new)"
+        touched = f"e.action IN (SELECT action FROM {self._fresh} WHERE is_new)"
         return self._fetch(f"SELECT {select} FROM {_KNOWN} e WHERE ({where}) AND {touched}", ())
 
 

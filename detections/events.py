@@ -36,6 +36,7 @@ class NewEvents:
         self._reader = reader
         self._part = part
         self._lateness = lateness
+        self._actions: Actions | None = None
         for name, table in context.tables().items():
             reader.register(name, table)
         unread = next(_UNREAD)
@@ -62,8 +63,10 @@ class NewEvents:
         return self._fetch(f"SELECT {select} FROM {self._new} e WHERE e.is_new AND ({where}) GROUP BY {group_by}", ())
 
     def actions(self) -> Actions:
-        """Return the control-plane actions that new records are about."""
-        return Actions(self._reader, self._part, self._fetch, lateness=self._lateness, derived=DERIVED)
+        """Return the control-plane actions that new records are about; asked for once, however many detections ask."""
+        if self._actions is None:
+            self._actions = Actions(self._reader, self._part, self._fetch, lateness=self._lateness, derived=DERIVED)
+        return self._actions
 
     def near(self, spans: Sequence[tuple[datetime, datetime]]) -> "Surroundings":
         """Return the judged and new rows between the first and last moment of `spans`, both included.

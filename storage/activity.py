@@ -1,7 +1,7 @@
 """Control-plane records: the rows of the one table that come from the Azure Activity Log, and their own columns.
 
 They lie in the table of events, told apart by their category, so that one commit carries both kinds of record of a
-message together with its position (docs/decisions/0010). What such a row holds beside the columns of events stands in
+message together with its position (docs/decisions/0012). What such a row holds beside the columns of events stands in
 `extra`, as the JSON object that `members` makes; the columns here are read out of it. Bodies have their names case
 folded, `properties` lifted to the top, and no secret in them (`ingest/activity/bodies.py`).
 
@@ -82,7 +82,7 @@ def _listed(body: str) -> str:
 _ASKED: Final = f"nullif({_listed('request')}, '')"
 _ANSWERED: Final = f"'after it: ' || nullif({_listed('response')}, '')"
 
-# Columns of one record by itself.
+# Columns of one record by itself. What each is stands in docs/control-plane.md.
 COLUMNS: Final[Mapping[str, str]] = {
     "action": "coalesce(e.correlation_id, lower(hex(e.event_id)))",
     "result": "lower(e.result_type)",
@@ -93,17 +93,6 @@ COLUMNS: Final[Mapping[str, str]] = {
     "response": "json_extract_string(e.extra, '$.response')",
     **{name: _setting(name, "request") for name in SETTINGS},
     "details": f"coalesce({_ASKED}, {_ANSWERED})",
-}
-
-DOCS: Final[Mapping[str, str]] = {
-    "action": "id that the records of one action share: its correlation id; an ARM deployment has one for all it does",
-    "result": "start, accept, success or failure: what this record says of the action",
-    "resource_name": "last segment of `resource_id`: the registry, token, webhook or assignment acted on",
-    "object_id": "Entra object id of the caller",
-    "app_id": "application id of the caller",
-    "request": "what was asked for, as one JSON object without secrets; absent where the log does not hold it",
-    "response": "what the resource was after a write, likewise",
-    "details": "the settings of the request as one text; where the log holds no request, those of the answer",
 }
 
 

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from acrwatch.core.errors import StoreError
-from storage.activity import EVENTS
+from storage.activity import ACTIVITY, COLUMNS, EVENTS
 from storage.lake.snapshot import Hint, LakeFile, Snapshot, appended, total_rows
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
 
@@ -248,6 +248,16 @@ class Reader:
         """Read what a SELECT gives into memory (beyond its limit to disk). Raises StoreError as `query` does."""
         with self._failures(), self._interrupted_in_time():
             self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
+
+    def define_tables(self) -> None:
+        """Define what people's SQL names: `events`, and `activity`, records of the control plane with their columns."""
+        relation = self._files(self.snapshot.files)
+        extra = "".join(f", {expression} AS {column}" for column, expression in COLUMNS.items())
+        for name, more, where in (("events", "", EVENTS), ("activity", extra, ACTIVITY)):
+            columns = f"e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}{more}"
+            self._connection.execute(
+                f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {columns} FROM {relation} e WHERE {where}"
+            )
 
     def _files(self, files: Sequence[LakeFile], *, named: bool = False) -> str:
         if not files:

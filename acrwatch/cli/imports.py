@@ -34,7 +34,8 @@ def import_files(session: Session, /, paths: tuple[Path, ...], as_json: bool) ->
     """Import files of audit records.
 
     Takes .json, .jsonl and .gz files and folders of them: JSON Lines, arrays, documents with a `records` member, the
-    PT1H.json trees of a storage archive. A file imported before is skipped, and an event known already is stored once.
+    PT1H.json trees of a storage archive; of the registry's own log and of the Activity Log. A file imported before is
+    skipped, and an event known already is stored once.
     """
     with session.parts() as parts:
         progress, counts = read_files(parts, paths)

@@ -95,7 +95,7 @@ def test_what_stands_does_not_hang_on_how_records_arrived(tmp_path: Path, seed: 
     whole.judge(records)
     rng.shuffle(records)
     while records:
-        count = rng.randrange(1, 9)
+        count = rng.randrange(4, 12)
         split.judge(records[:count], f"eventhub/ns/hub/{rng.randrange(2)}/0")
         del records[:count]
     assert split.picture() == whole.picture()

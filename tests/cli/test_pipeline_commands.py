@@ -130,3 +130,23 @@ def test_the_whole_service_ends_with_0_on_sigterm(call: Call, traffic: Path) -> 
         said = process.stderr.read()
     assert (process.returncode, "Traceback" in said) == (0, False)
     assert call("alerts", "list", "--json").json
+
+
+def test_a_file_of_the_activity_log_becomes_an_alert(call: Call, tmp_path: Path) -> None:
+    written = {
+        "time": "2026-11-22T02:00:00Z",
+        "category": "Administrative",
+        "operationName": "MICROSOFT.CONTAINERREGISTRY/REGISTRIES/WRITE",
+        "resourceId": "/subscriptions/0/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/contoso",
+        "resultType": "Start",
+        "correlationId": "c0de",
+        "identity": {"claims": {"upn": "alice@example.com"}},
+        "properties": {"requestbody": '{"properties": {"anonymousPullEnabled": true}}'},
+    }
+    done = {**written, "time": "2026-11-22T02:00:09Z", "resultType": "Success", "properties": {}}
+    (tmp_path / "activity.json").write_text(json.dumps({"records": [written, done]}))
+    assert call("import", "activity.json", "--json").json["events"] == 2
+    call("detect", "--once")
+    (alert,) = call("alerts", "list", "--json").json
+    assert alert["rule"] == "anonymous-pull-enabled"
+    assert "alice@example.com let anyone pull from registry contoso at 2026-11-22 02:00:00 UTC" in alert["reason"]
