@@ -14,7 +14,9 @@ from typing import Final
 from acrwatch.simulate import Scenario, registry_settings
 from benchmarks.machine import described
 from benchmarks.quality_figures import Figures, evasive_table, table
+from benchmarks.quality_places import SimulatedPlaces
 from benchmarks.quality_world import ATTACKS_OF_A_KIND, DAYS, Played, owner_suppressions, play, scenario_of
+from detections.behavioural import discover
 from detections.detection import Detection
 from detections.library import read_library
 from detections.suppressing import spoken
@@ -31,9 +33,8 @@ LEAST_EVENTS: Final = 200_000
 def main() -> None:
     """Play the worlds, print the figures."""
     given = _options()
-    library = {
-        slug: detection for slug, detection in read_library().detections.items() if not given.only or slug in given.only
-    }
+    every = {**read_library().detections, **discover(SimulatedPlaces())}
+    library = {slug: detection for slug, detection in every.items() if not given.only or slug in given.only}
     figures, seeds = Figures(), SEEDS[: given.worlds]
     per_day = round(given.events / DAYS / len(seeds))
     worlds = [scenario_of(seed, per_day, given.attacks) for seed in seeds]
