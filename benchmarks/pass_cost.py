@@ -137,7 +137,8 @@ def _identities(side: Installation) -> int:
         return connection.execute(select(func.count(distinct(network_days.c.identity_key)))).scalar_one()
 
 
-def _ratios(short: Sequence[float], long: Sequence[float]) -> str:
+def ratios(short: Sequence[float], long: Sequence[float]) -> str:
+    """Return the ratios of two rows of times, pair by pair, in words."""
     found = [b / a for a, b in zip(short, long, strict=True)]
     return f"**{statistics.median(found):.2f}** ({min(found):.2f} - {max(found):.2f})"
 
@@ -166,7 +167,7 @@ def main() -> None:
         wall, busy = (statistics.median(one) for one in zip(*found, strict=True))
         print(f"| {days * day.num_rows:,} events | {wall:.2f} s | {busy:.2f} s |")
     short, long = (list(zip(*times[days], strict=True)) for days in (given.short, given.long))
-    print(f"| **ratio, pair by pair** | {_ratios(short[0], long[0])} | {_ratios(short[1], long[1])} |")
+    print(f"| **ratio, pair by pair** | {ratios(short[0], long[0])} | {ratios(short[1], long[1])} |")
 
 
 if __name__ == "__main__":
