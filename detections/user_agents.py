@@ -13,33 +13,37 @@ from typing import Final
 
 OTHER: Final = "other"
 
+# By family, what such a user agent begins with in lower case; the commonest first, for the search ends with the first.
 _FAMILIES: Final[Mapping[str, Sequence[str]]] = {
-    "docker": ("docker", "docker-client"),
-    "containerd": ("containerd",),
-    "buildkit": ("buildkit",),
-    "oras": ("oras", "oras-go"),
-    "helm": ("helm",),
-    "go-containerregistry": ("crane", "go-containerregistry", "ko", "kaniko"),
-    "skopeo": ("skopeo",),
-    "containers": ("containers", "podman", "buildah"),
-    "cosign": ("cosign",),
-    "trivy": ("trivy",),
-    "azure-cli": ("azurecli", "azure-cli", "az"),
-    "acr-cli": ("acr-cli",),
-    "kubelet": ("kubelet", "kubernetes-credentialprovider-acr"),
-    "python-requests": ("python-requests",),
-    "go": ("go-http-client",),
-    "curl": ("curl",),
-    "wget": ("wget",),
-    "browser": ("mozilla",),
+    "containerd": ("containerd/",),
+    "docker": ("docker/", "docker-client/"),
+    "buildkit": ("buildkit/",),
+    "python-requests": ("python-requests/",),
+    "go": ("go-http-client/",),
+    "go-containerregistry": ("crane/", "go-containerregistry/", "ko/", "kaniko/"),
+    "oras": ("oras/", "oras-go"),
+    "helm": ("helm/",),
+    "skopeo": ("skopeo/",),
+    "containers": ("containers/", "podman/", "buildah/"),
+    "cosign": ("cosign/",),
+    "trivy": ("trivy/",),
+    "azure-cli": ("azurecli/", "azure-cli/", "az/"),
+    "acr-cli": ("acr-cli/",),
+    "kubelet": ("kubelet/", "kubernetes-credentialprovider-acr"),
+    "curl": ("curl/",),
+    "wget": ("wget/",),
+    "browser": ("mozilla/",),
 }
 
 
 def _sql() -> str:
-    products = " ".join(f"WHEN '{name}' THEN '{family}'" for family, names in _FAMILIES.items() for name in names)
-    by_product = f"CASE lower(split_part(split_part(user_agent, ' ', 1), '/', 1)) {products} ELSE '{OTHER}' END"
-    sdk = "contains(user_agent, 'azsdk-') OR contains(user_agent, 'Azure-SDK-')"
-    return f"CASE WHEN user_agent IS NULL THEN NULL WHEN {sdk} THEN 'azure-sdk' ELSE {by_product} END"
+    begins = " ".join(
+        f"WHEN starts_with(lower(user_agent), '{start}') THEN '{family}'"
+        for family, starts in _FAMILIES.items()
+        for start in starts
+    )
+    sdk = "WHEN contains(user_agent, 'azsdk-') OR contains(user_agent, 'Azure-SDK-') THEN 'azure-sdk'"
+    return f"CASE WHEN user_agent IS NULL THEN NULL {begins} {sdk} ELSE '{OTHER}' END"
 
 
 # The family of an event's user agent, as SQL; NULL where it has none.
