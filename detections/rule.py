@@ -57,6 +57,9 @@ _CONTROL_FIELD: Final = re.compile(rf"\be\.({'|'.join(sorted(CONTROL_FIELDS))})\
 # What pySigma raises where a part of a rule has another shape than it expects, or is nested without end.
 _SHAPE: Final = (AttributeError, KeyError, TypeError, RecursionError)
 
+# Versions of rules (hashes of all they are made of) that this process has tried: 30 ms each, which adds up.
+_TRIED: Final[set[str]] = set()
+
 SUFFIXES: Final = (".yml", ".yaml")
 # The longest of ours has 6 kB; a file far beyond is no rule, and the parser takes about a second for each MB.
 _LARGEST: Final = 1_000_000
@@ -219,11 +222,14 @@ class _Library:
         """Return the detection that a file with this head is.
 
         It is tried on `nothing`: what the database does not take (a regular expression, say) it refuses even then.
+        What passed once is not tried again, so that one changed file does not cost all of them.
         """
         detection = self._compiled(head, file)
-        detection.observe(nothing)
-        if isinstance(detection, ActivityRule):  # on no records it asks nothing of them
-            nothing.actions().rows("count(*)", detection.where)
+        if (version := detection.metadata.version) not in _TRIED:
+            detection.observe(nothing)
+            if isinstance(detection, ActivityRule):  # on no records it asks nothing of them
+                nothing.actions().rows("count(*)", detection.where)
+            _TRIED.add(version)
         return detection
 
     def _compiled(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:

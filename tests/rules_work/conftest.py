@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from detections import library
 from storage.state.database import Database
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -29,6 +30,14 @@ def folder(tmp_path: Path) -> Path:
     found.mkdir()
     write(found, "ci-pulls", "ci")
     return found
+
+
+@pytest.fixture
+def none_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no rule come along but those of the test: reading ours takes about a second."""
+    empty = tmp_path / "shipped"
+    empty.mkdir()
+    monkeypatch.setattr(library, "SHIPPED", empty)
 
 
 def write(folder: Path, slug: str, identity: str, text: str = RULE) -> Path:

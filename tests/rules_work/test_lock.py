@@ -74,7 +74,9 @@ def test_line_ends_do_not_count(locked: Path) -> None:
     assert read_rules([locked]).mistakes == ()
 
 
-def test_a_running_process_keeps_the_rules_that_a_change_without_a_lock_would_replace(locked: Path) -> None:
+def test_a_running_process_keeps_the_rules_that_a_change_without_a_lock_would_replace(
+    locked: Path, none_shipped: None
+) -> None:
     book = Rulebook([locked])
     version = book["ci-pulls"].metadata.version
     _change(locked)
