@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from functools import reduce
 from typing import Any, Final
 
+from storage.activity import EVENTS
 from storage.lake.snapshot import LakeFile, Snapshot
 from storage.query import Reader
 
@@ -14,9 +15,10 @@ HABIT_SPAN: Final = timedelta(days=28)
 
 # An event says that its registry spoke when it happened, but not after it arrived: some clocks go ahead. Pauses are
 # taken between minutes, which leaves one row per registry and minute to sort.
-_SPOKEN: Final = """
+_SPOKEN: Final = f"""
 WITH said AS (
-  SELECT registry, event_date, least(event_time, coalesce(enqueued_time, ingested_at)) AS spoke FROM seen
+  SELECT registry, event_date, least(event_time, coalesce(enqueued_time, ingested_at)) AS spoke FROM seen e
+  WHERE {EVENTS}
 ), minutes AS (
   SELECT registry, event_date, min(spoke) AS since, max(spoke) AS until, count(*) AS events
   FROM said GROUP BY registry, event_date, date_trunc('minute', spoke)
@@ -119,7 +121,7 @@ def _summaries(snapshot: Snapshot, days: Mapping[date, tuple[LakeFile, ...]]) ->
         return {}
     part = replace(snapshot, files=tuple(file for files in days.values() for file in files))
     with Reader(part) as reader:
-        reader.view("seen", reader.whole(), part.files, lateness=HABIT_SPAN, derived={})
+        reader.view("seen", reader.whole(), part.files, lateness=HABIT_SPAN, derived={}, where="true")
         said, read = reader.query(_SPOKEN).to_pylist(), reader.query(_READ).to_pylist()
     return {
         day: _Day(

@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from acrwatch.core.model import Message
 from ingest.activity.bodies import without_secrets
-from ingest.normalise import Normalised
+from ingest.normalise import Normalised, Normaliser
+from ingest.storing import Storing
+from storage.state import rejects
+from tests.activity.scene import START, Scene
 
 Record = dict[str, Any]
 Write = Callable[..., Record]
@@ -23,7 +28,9 @@ def said(table: pa.Table) -> str:
     return json.dumps(table.to_pylist(), default=str)
 
 
-@pytest.mark.parametrize("body", [PASSWORDS, json.dumps(PASSWORDS)], ids=["object", "text"])
+@pytest.mark.parametrize(
+    "body", [PASSWORDS, json.dumps(PASSWORDS), {"result": SECRET}], ids=["object", "text", "by a name of its own"]
+)
 @pytest.mark.parametrize("action", ["LISTCREDENTIALS", "REGENERATECREDENTIAL", "GENERATECREDENTIALS"])
 def test_answers_that_hand_out_credentials_are_not_stored(
     write: Write, decode: Decode, action: str, body: object
@@ -70,6 +77,18 @@ def test_a_reject_is_kept_without_its_secrets_and_can_still_be_read(write: Write
     kept = without_secrets(json.dumps(record).encode())
     assert SECRET.encode() not in kept
     assert json.loads(kept)["operationName"] == record["operationName"]
+
+
+def test_a_reject_reaches_the_database_without_its_secrets(write: Write, tmp_path: Path) -> None:
+    scene = Scene(tmp_path, {})
+    body = json.dumps({"records": [write(time=None, responseBody=PASSWORDS)]}).encode()
+    messages = [Message("eventhub/ns/hub/0/0", 1, body, "0", "100", START)]
+    found = Normaliser().batch(messages, now=START)
+    Storing(scene.lake, scene.database).store(messages, found, lambda _: None, START)
+    with scene.database.connect() as connection:
+        (kept,) = rejects.recent(connection, limit=2)
+    assert (kept.reason, kept.whole) == ("missing_member", True)
+    assert SECRET.encode() not in kept.body
 
 
 def test_bytes_that_are_no_json_lose_what_is_named_a_secret(write: Write) -> None:

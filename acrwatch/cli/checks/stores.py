@@ -84,7 +84,7 @@ def _newest(lake: "Lake", now: datetime) -> Result:
     last_date = max(file.date for file in snapshot.files)
     with Reader(snapshot) as reader:
         files = snapshot.between(last_date, last_date)
-        reader.view("seen", reader.whole(), files, lateness=timedelta(days=1), derived={})
+        reader.view("seen", reader.whole(), files, lateness=timedelta(days=1), derived={}, where="true")
         (row,) = reader.query("SELECT max(event_time) AS event, max(ingested_at) AS stored FROM seen").to_pylist()
     if row["event"] - now > CLOCK_DIFFERENCE:
         what = f"the newest event happened at {row['event']:%Y-%m-%d %H:%M:%S}Z, which is in the future"
