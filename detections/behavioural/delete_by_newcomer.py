@@ -74,7 +74,7 @@ METADATA: Final = Metadata(
     falsepositives=("Someone who cleans up a repository of their own", "A new purge task"),
     blind_spots=(
         "Whoever deleted once, in the first 14 days too, may delete for ever; mass-delete counts what they take.",
-        "Where first deletions came on more than 3 of the last 60 days, more are expected.",
+        "Where first deletions came on more than 8 of the last 60 days, more are expected.",
         "Azure documents the deleting operations but not how it spells them: they are told by their names' words.",
     ),
     runbook=(
@@ -94,6 +94,6 @@ DETECTION: Final = HabitDetection(
         value=f"CASE WHEN {_DELETES} AND NOT ({in_values('e.identity', 'purge_identities')}) THEN e.actor END",
         names=("registry", "actor"),
     ),
-    Novelty(least_dates=10, most_news=3),
+    Novelty(least_dates=10, most_news=8),
     _sentence,
 )

@@ -8,7 +8,6 @@ from detections.behavioural.habit import ORDINARY, HabitDetection, Lens, Novelty
 from detections.behavioural.habit.question import Reason
 from detections.detection import Metadata
 from detections.fields import readable
-from detections.placeholders import in_values
 from storage.state.habits import Slot
 
 _PUSHES: Final = {
@@ -78,7 +77,6 @@ METADATA: Final = Metadata(
         "A repository's first 14 days of pushes are learned, and so is whoever pushes then.",
         "Repositories pushed to on fewer than 3 of the last 60 days, or by newcomers on more than one, are not judged.",
         "A stolen credential of a known pusher is not new.",
-        "Identities of the list push_identities are expected everywhere.",
     ),
     runbook=(
         "Ask the identity's owner for the change behind the push; compare the digest with what the pipeline built.",
@@ -91,7 +89,7 @@ METADATA: Final = Metadata(
 DETECTION: Final = HabitDetection(
     METADATA,
     Lens(
-        where=f"{ORDINARY} AND e.operation = 'push' AND NOT ({in_values('e.identity', 'push_identities')})",
+        where=f"{ORDINARY} AND e.operation = 'push'",
         subject="e.registry || '/' || e.repository",
         value="e.actor",
         names=("repository", "actor"),

@@ -14,9 +14,7 @@ from detections.context import with_shipped
 from detections.places import CASE_PLACES
 from tests.detections.conftest import Bench
 
-CONTEXT = with_shipped(
-    {"contoso": RegistryContext(lists={"push_identities": ("robot*",), "purge_identities": ("sweeper",)})}
-)
+CONTEXT = with_shipped({"contoso": RegistryContext(lists={"purge_identities": ("sweeper",)})})
 
 
 def small(detection: HabitDetection) -> HabitDetection:

@@ -49,7 +49,7 @@ def _both(subject: str, value: str) -> tuple[str, ...]:
 
 
 def _pusher(h: Happening) -> bool:
-    return h.operation == "push" and not (h.registry == "contoso" and str(h.identity).startswith("robot"))
+    return h.operation == "push"
 
 
 def _deleter(h: Happening) -> str | None:
