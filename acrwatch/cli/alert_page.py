@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from detections.detection import Metadata
     from storage.state.alerts import Alert
 
-# A digest is told from its neighbours by this much of it; --json has the whole.
+# A digest, or the version of a context, is told from its neighbours by this much of it; --json has the whole.
 _DIGEST_DIGITS: Final = 12
 
 _ALWAYS: Final = (
@@ -79,6 +79,9 @@ def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
             yield cell(f"{label:<11}{utc(moment)}, {ago(moment, now)}")
     yield cell(f"{'Events':<11}{document['count']}")
     yield cell(f"{'Assignee':<11}{document['assignee'] or 'nobody'}")
+    if document["context_version"]:
+        version = document["context_version"][:_DIGEST_DIGITS]
+        yield cell(f"{'Judged by':<11}`acrwatch context show --version {version}`")
     if document["merged_into"]:
         says = "It is a duplicate of" if document["close_reason"] == DUPLICATE else "It goes on in"
         yield cell(f"{says} alert {document['merged_into']}.", "yellow")

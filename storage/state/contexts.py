@@ -19,8 +19,9 @@ def remember(connection: Connection, document: Mapping[str, Any], version: str, 
 
 
 def load(connection: Connection, version: str) -> dict[str, Any]:
-    """Return the document of a version. Raises NotFoundError."""
-    document = connection.execute(select(contexts.c.document).where(contexts.c.version == version)).scalar_one_or_none()
-    if document is None:
-        raise NotFoundError(f"No context has the version {version}")
-    return dict(document)
+    """Return the document of a version, or of the only one that begins so. Raises NotFoundError."""
+    begins = contexts.c.version.startswith(version, autoescape=True)
+    found = connection.execute(select(contexts.c.document).where(begins).limit(2)).scalars().all()
+    if len(found) != 1:
+        raise NotFoundError(f"{'More than one' if found else 'No'} context has a version that begins with {version}")
+    return dict(found[0])

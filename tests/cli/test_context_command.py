@@ -127,7 +127,7 @@ def test_the_history_tells_what_each_import_changed(call: Call, files: None) -> 
     ("arguments", "code", "words"),
     [
         (("fabrikam",), 3, "nothing is known of a registry 'fabrikam'\nKnown are *, contoso"),
-        (("--version", "abc"), 3, "No context has the version abc"),
+        (("--version", "abc"), 3, "No context has a version that begins with abc"),
         ((), 2, "name a registry, or a version"),
     ],
 )
