@@ -25,20 +25,26 @@ _CALLER: Final = (
     f'replace_regex(replace_regex(CallerIpAddress, @"^\\[([^\\]]*)\\]{_PORT}", @"\\1"), '
     f'@"^(?i:::ffff:)?([0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+){_PORT}", @"\\1")'
 )
-_ACTOR: Final = (
-    f'iff(Identity matches regex @"^[^@\\s]+@[^@\\s]+$" or Identity matches regex @"(?i){_GUID}", '
-    'tolower(Identity), strcat(registry, "/", Identity))'
+_IS_USER: Final = 'Identity matches regex @"^[^@\\s]+@[^@\\s]+$"'
+_IS_OBJECT: Final = f'Identity matches regex @"(?i){_GUID}"'
+_ACTOR: Final = f'iff({_IS_USER} or {_IS_OBJECT}, tolower(Identity), strcat(registry, "/", Identity))'
+# As acrwatch.core.identity tells them apart; what `{admins}` adds are the names configured for admin users.
+_KIND: Final = (
+    f'case(isempty(Identity), "anonymous", {_IS_USER}, "user", {_IS_OBJECT}, "object_id", '
+    'tolower(Identity) == registry{admins}, "admin", '
+    'Identity matches regex @"^[\\p{L}\\p{N}_.~+:/\\\\-]{1,256}$", "token", "unknown")'
 )
 _TARGET: Final = (
     'strcat(registry, "/", Repository, '
     'case(isnotempty(Tag), strcat(":", Tag), isnotempty(Digest), strcat("@", Digest), ""))'
 )
-# In the order in which they can be computed: actor and target hold the registry.
+# In the order in which they can be computed: the later ones hold the registry.
 _DERIVED: Final[Mapping[str, str]] = {
     "registry": 'tolower(tostring(split(_ResourceId, "/")[-1]))',
     "operation": f'case({_OPERATION}, "other")',
     "status_code": "toint(ResultDescription)",
     "succeeded": "coalesce(toint(ResultDescription) between (200 .. 299), false)",
+    "identity_kind": _KIND,
     "caller_ip": _CALLER,
     "actor": _ACTOR,
     "target": _TARGET,
@@ -100,8 +106,13 @@ class Kql(Language):
 
     def _extended(self) -> list[str]:
         """Return the lines that derive what the query uses, what others need first."""
-        wanted = {*self._used, *(["registry"] if {"actor", "target"} & self._used.keys() else [])}
-        return [f"| extend {name} = {sql}" for name, sql in _DERIVED.items() if name in wanted]
+        wanted = {*self._used, *(["registry"] if {"actor", "target", "identity_kind"} & self._used.keys() else [])}
+        found = {**_DERIVED, "identity_kind": _KIND.replace("{admins}", self._admin_names())}
+        return [f"| extend {name} = {sql}" for name, sql in found.items() if name in wanted]
+
+    def _admin_names(self) -> str:
+        known = self._lists.configured("identity", "admin_usernames")
+        return f" or {self._any_of('identity', known)}" if known else ""
 
     def named(self, field: str) -> str:
         """See Language."""

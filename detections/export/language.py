@@ -56,6 +56,8 @@ class Language(TextQueryBackend):
     group_expression: ClassVar[str | None] = "({expr})"
     and_token, or_token, not_token = "and", "or", "not"
     title: ClassVar[str]
+    # A condition that no event meets.
+    never: ClassVar[str] = "false"
     # Whether a comparison with an absent text is neither true nor false, so that `not` needs to ask first.
     unknown_texts: ClassVar[bool] = True
 
@@ -239,6 +241,8 @@ class Language(TextQueryBackend):
         name = value.s[0].name
         if name == "admin_usernames":
             return self._admins(field)
+        if self._negations % 2 and self._lists.is_empty(field, name):
+            return self.never  # an exception that nobody made
         return self._any_of(field, self._lists.behind(field, name))
 
     def _admins(self, field: str) -> str:

@@ -25,12 +25,16 @@ class Lists:
 
         Raises UnsupportedError where nothing is configured: the query would find nothing, or everything, for ever.
         """
-        if not self._context.has(needed_by(field, name)):
+        if self.is_empty(field, name):
             raise UnsupportedError(f"%{name}% is empty: nothing of that name is configured")
         found = self.configured(field, name)
         if any(registry is None and not values for registry, values in found):
             raise UnsupportedError(f"%{name}% holds for every registry: leave it out of the rule")
         return found
+
+    def is_empty(self, field: str, name: str) -> bool:
+        """Return whether nothing is configured that `field|expand: '%name%'` could be true by."""
+        return not self._context.has(needed_by(field, name))
 
     def configured(self, field: str, name: str) -> list[Behind]:
         """Return what is configured under a name, perhaps nothing."""

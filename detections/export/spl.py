@@ -36,6 +36,7 @@ class Spl(Language):
     """See the module."""
 
     title: ClassVar[str] = "SPL"
+    never: ClassVar[str] = "1==0"
     and_token, or_token, not_token = "AND", "OR", "NOT"
 
     def search(self, where: str) -> str:

@@ -156,6 +156,30 @@ def test_what_a_language_cannot_say_is_refused_with_the_reason(text: str, langua
     assert words in str(raised.value)
 
 
+NO_EXCEPTION = {"kql": "not (false)", "spl": "NOT (1==0)", "esql": "NOT (false)"}
+
+
+@pytest.mark.parametrize("language", FORMATS)
+def test_an_exception_that_nobody_configured_excepts_nothing(language: str) -> None:
+    detection = "  a: {tag: x}\n  b:\n    identity|expand: '%purge_identities%'\n  condition: a and not b"
+    assert where(detection, language).endswith(NO_EXCEPTION[language])
+    with pytest.raises(UnsupportedError, match="%purge_identities% is empty"):
+        where(detection.replace("a and not b", "a and not (not b)"), language)
+
+
+def test_kql_tells_the_kinds_of_identities_apart_with_the_configured_admin_names() -> None:
+    lines = query(RULE % ("acr", "  s: {identity_kind: token}\n  condition: s"), "kql").splitlines()
+    assert lines[-1] == '| where identity_kind =~ "token"'
+    assert lines[-2] == (
+        '| extend identity_kind = case(isempty(Identity), "anonymous", '
+        'Identity matches regex @"^[^@\\s]+@[^@\\s]+$", "user", '
+        'Identity matches regex @"(?i)^[0-9a-z]{8}-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{12}$", "object_id", '
+        'tolower(Identity) == registry or (registry =~ "contoso" and (Identity =~ "breakglass")), "admin", '
+        'Identity matches regex @"^[\\p{L}\\p{N}_.~+:/\\\\-]{1,256}$", "token", "unknown")'
+    )
+    assert lines[-3].startswith("| extend registry = ")
+
+
 def test_an_admin_user_without_configured_names_is_the_registry_itself() -> None:
     text = RULE % ("acr", "  s:\n    identity|expand: '%admin_usernames%'\n  condition: s")
     assert query(text, "kql", Context()).splitlines()[-1] == "| where Identity =~ registry"
