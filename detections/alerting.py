@@ -53,11 +53,19 @@ class Alerting:
         for lane, mine in self.lanes.sort(matches).items():
             self._add(group, lane, mine)
 
-    def replace(self, group: Group, episodes: Sequence[Episode], *, why: str = _EXPLAINED) -> None:
-        """State everything that stands for one group; alerts that nothing supports any more are withdrawn, with
-        `why`."""
+    def replace(
+        self,
+        group: Group,
+        episodes: Sequence[Episode],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        why: str = _EXPLAINED,
+    ) -> None:
+        """State everything that stands for one group, or within a stretch that no alert reaches out of; alerts that
+        nothing supports any more are withdrawn, with `why`."""
         held: dict[Lane, list[Alert]] = {}
-        for alert in self._standing(group, lane=None):
+        for alert in self._standing(group, lane=None, since=since, until=until):
             held.setdefault(Lane.of(alert), []).append(alert)
         stated = self.lanes.sort(episodes, said=held.get(LIVE, ()))
         for lane in [*stated, *(lane for lane in held if lane not in stated)]:
@@ -132,7 +140,6 @@ class Alerting:
             rule=metadata.slug,
             rule_id=metadata.id,
             title=metadata.title,
-            severity=metadata.level,
             tags=metadata.tags,
             group_key=group_key(group),
             status=lane.status,
@@ -145,7 +152,7 @@ class Alerting:
             raised_at=self.now,
             closed_at=None,
             changed_after_close=False,
-            **self._content(group, episode, known=None),
+            **{"severity": metadata.level, **self._content(group, episode, known=None)},
         )
         self._settled.add(alert.id)
         alerts.insert_alert(self.connection, alert)
@@ -209,6 +216,7 @@ class Alerting:
             "entities": entities_of(self.detection.metadata.entities, group, episode),
             "registries": list(episode.facts.samples.get("registry", ())),
             "reason": reason(self.detection.metadata, group, episode),
+            **{name: episode.facts.notes[name] for name in ("severity",) if name in episode.facts.notes},
         }
 
 

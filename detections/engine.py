@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 from acrwatch.core.clock import Clock
 from acrwatch.core.crashpoint import reach
 from acrwatch.core.errors import ConflictError, RemoteUnreachableError
-from detections import failure
+from detections import failure, risk
 from detections.alerting import ENGINE, Alerting
+from detections.assessing import RiskWatch, assess
 from detections.context import Context, ContextSource
 from detections.detection import Detection, Group, Judgement, Metadata
 from detections.events import NewEvents
@@ -27,6 +28,7 @@ from storage.lake import Lake
 from storage.query import CHUNK_ROWS, Reader, Slice
 from storage.state import contexts, runs, stages
 from storage.state.database import Database
+from storage.state.risk import waiting
 from storage.state.runs import Cursor, Run
 from storage.state.stages import Step
 
@@ -112,6 +114,8 @@ class Engine:
             left_out = {*leave_out, *self._retired()}
             chosen = [detection for slug, detection in self.detections.items() if slug not in left_out]
             outcomes = [self._run(slices, one, cursors.get(one.metadata.slug)) for one in chosen]
+        if risk.SLUG not in left_out:
+            outcomes.append(self._assess(slices.context))
         return Passed(
             max((outcome.new_events for outcome in outcomes), default=0),
             sum(outcome.created for outcome in outcomes),
@@ -139,6 +143,7 @@ class Engine:
 
     def _retired(self) -> set[str]:
         files_say = {slug: detection.metadata.stage for slug, detection in self.detections.items()}
+        files_say[risk.SLUG] = risk.METADATA.stage
         with self.database.connect() as connection:
             return stages.retired(connection, files_say, now=self.clock.now())
 
@@ -167,6 +172,29 @@ class Engine:
             log.exception("detection %s failed", slug)
             self._record_failure(detection, started, rows, error)
             return Passed(failed=(slug,))
+
+    def _assess(self, context: Context) -> Passed:
+        """Judge what the alerts that changed, by a run or by a person, say together of whom they are about."""
+        started = self.clock.now()
+        try:
+            with self.database.connect() as connection:
+                if not waiting(connection):
+                    return Passed()
+            with self.database.begin() as connection:
+                done = assess(connection, self.publishing, context_version=context.version(), now=started)
+                failure.recovered(connection, risk.SLUG, self.publishing, now=started)
+        except ConflictError as error:
+            log.info("%s", error)
+            return Passed(more=True)
+        except RemoteUnreachableError:
+            raise
+        except Exception as error:  # the rule loop: no alert of a rule hangs on this
+            log.exception("detection %s failed", risk.SLUG)
+            self._record_failure(RiskWatch(), started, 0, error)
+            return Passed(failed=(risk.SLUG,))
+        if done.created or done.updated:
+            self.on_alerts()
+        return Passed(0, done.created, done.updated, (), done.more)
 
     def _begin_at_head(self, reader: Reader, detection: Detection, context: Context) -> None:
         """Let a detection build its profile, if it keeps one, from what lies before; it reports nothing of that.

@@ -25,6 +25,12 @@ _ALWAYS: Final = (
     Column("OPERATION", lambda row: row.get("operation", "-")),
     Column("IMAGE", lambda row: image(row), wrap=True),
 )
+_PARTS: Final = (
+    Column("FIRST SEEN", lambda part: utc(parsed(part["first_seen"]))),
+    Column("SEVERITY", lambda part: part["severity"], lambda part: SEVERITY_STYLE.get(part["severity"], "")),
+    Column("RULE", lambda part: part["rule"]),
+    Column("ID", lambda part: part["id"]),
+)
 # Shown once below the table where it is the same in every row, as it mostly is.
 _WHERE_DIFFERENT: Final = (
     Column("STATUS", lambda row: str(row.get("status_code", "-"))),
@@ -47,6 +53,7 @@ def write_alert(alert: "Alert", rule: "Metadata | None", history: Sequence[Mappi
         cell(""),
         *_headline(document, now),
         *_section("Who and where", _pairs(document)),
+        *_section("Made of these alerts", _parts(alert)),
         *_section(_evidence_heading(document), _evidence(document)),
         *_section("What to do", _steps(alert, rule)),
         *_section(
@@ -115,6 +122,12 @@ def _listed(values: Sequence[str]) -> str:
     from detections.episode import SAMPLES
 
     return ", ".join(values) + (", perhaps others" if len(values) >= SAMPLES else "")
+
+
+def _parts(alert: "Alert") -> "Iterator[RenderableType]":
+    parts: Sequence[Mapping[str, Any]] = alert.facts.get("notes", {}).get("parts", ())
+    if parts:
+        yield table(parts, _PARTS)
 
 
 def _evidence(document: Mapping[str, Any]) -> "Iterator[RenderableType]":

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "deliver": Entry("acrwatch.cli.service:deliver", "Send what waits in the outbox to its destinations."),
     "alerts": Entry("acrwatch.cli.alerts:alerts", "List, read, assign and close alerts."),
     "suppressions": Entry("acrwatch.cli.suppressions:suppressions", "Say what need not be told, how long, and why."),
+    "entities": Entry("acrwatch.cli.entities:entities", "See whom alerts speak of."),
     "incidents": Entry("acrwatch.cli.incidents:incidents", "List and acknowledge what makes acrwatch blind."),
     "rejects": Entry("acrwatch.cli.rejects:rejects", "List and replay records that could not become events."),
     "rules": Entry("acrwatch.cli.rules:rules", "List, read, test and check detection rules."),

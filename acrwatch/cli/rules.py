@@ -243,9 +243,9 @@ def broken_lines(session: Session) -> list[str]:
 
 def about_ourselves() -> "Mapping[str, Metadata]":
     """Return what the alerts say of themselves that no detection raises, but acrwatch about itself, by slug."""
-    from detections import blindness, failure
+    from detections import blindness, failure, risk
 
-    return {**blindness.METADATA, failure.SLUG: failure.METADATA}
+    return {**blindness.METADATA, failure.SLUG: failure.METADATA, risk.SLUG: risk.METADATA}
 
 
 rules.add_command(backtest)

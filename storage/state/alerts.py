@@ -236,6 +236,13 @@ def seen_since(connection: Connection, since: datetime) -> list[Alert]:
     return sorted(_read(connection, *found), key=lambda alert: alert.first_seen, reverse=True)
 
 
+def some(connection: Connection, ids: Sequence[str]) -> list[Alert]:
+    """Return the alerts with these ids, by id."""
+    starts = range(0, len(ids), _KEYS_AT_ONCE)
+    found = (_read(connection, alerts.c.id.in_(ids[start : start + _KEYS_AT_ONCE])) for start in starts)
+    return [alert for part in found for alert in part]
+
+
 def get(connection: Connection, alert_id: str, *, hold: bool = False) -> Alert:
     """Return one alert by id or by an unambiguous beginning of it. Raises NotFoundError.
 
@@ -265,7 +272,8 @@ def _read(connection: Connection, *conditions: ColumnElement[bool], hold: bool =
 def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
     """Return the alert as webhooks, the CLI and the API give it; times are ISO 8601 in UTC.
 
-    `evidence` lists the ids of the earliest matching events; `evidence_truncated` says that `count` is larger.
+    `evidence` lists the ids of the earliest matching events; `evidence_truncated` says that `count` is larger. `parts`
+    are the ids of the alerts it is made of, where it is one about an entity's risk.
     """
     times = ("first_seen", "last_seen", "created_at", "updated_at", "raised_at", "acked_at", "closed_at")
     plain = {name: _iso(getattr(alert, name)) for name in times}
@@ -288,6 +296,7 @@ def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
         **{name: getattr(alert, name) for name in more},
         **plain,
         "changed_after_close": alert.changed_after_close,
+        "parts": [part["id"] for part in alert.facts.get("notes", {}).get("parts", ())],
         "evidence": [event_id for _, event_id in alert.evidence],
         "evidence_truncated": alert.count > len(alert.evidence),
         "evidence_rows": [

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -24,6 +24,15 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, Any], *, repl
             set_={name: statement.excluded[name] for name in replace},
         )
     )
+
+
+def alone(connection: Connection, key: int) -> None:
+    """Wait until no other write transaction has asked for the same key, and keep others waiting until this one ends.
+
+    On SQLite every write transaction is alone anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def database_time(connection: Connection) -> datetime:

@@ -208,8 +208,25 @@ alerts: Final = Table(
     _column("assignee", String(200), nullable=True),
     _column("acked_at", UtcDateTime(), nullable=True),  # when a person first took note of it
     _column("suppressed_by", Integer, nullable=True),  # the suppression that keeps it from being told
+    _column("risk_revision", Integer, server_default="0"),  # the revision that its entities' risk was judged by
     Index(None, "rule", "group_key", "last_seen"),
     Index(None, "created_at", "id"),
+    Index(
+        "ix_alerts_unassessed",
+        "id",
+        sqlite_where=text("risk_revision <> revision"),
+        postgresql_where=text("risk_revision <> revision"),
+    ),
+)
+
+entity_alerts: Final = Table(  # derived: which alerts speak of which entity, and when; storage.state.risk
+    "entity_alerts",
+    metadata,
+    _column("kind", String(20), primary_key=True),  # identity | ip
+    _column("entity", String(500), primary_key=True),
+    _column("alert_id", String(40), primary_key=True, index=True),
+    _column("first_seen", UtcDateTime()),
+    _column("last_seen", UtcDateTime()),
 )
 
 alert_history: Final = Table(  # append-only: who changed what, when

@@ -1,0 +1,49 @@
+"""`acrwatch entities risk`, and the page of an alert about an entity's risk."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from storage.state.database import Database
+from tests.cli.test_alerts_command import ALERT, another, stored
+
+Call = Callable[..., Any]
+OTHER = ({"type": "identity", "value": "ana@example.com"},)
+
+
+def test_entities_are_listed_by_what_their_alerts_are_worth_together(call: Call, database: Database) -> None:
+    day_old = ALERT.last_seen - timedelta(days=2)
+    stored(
+        database,
+        another(1),
+        another(2, rule="mass-delete", severity="low", first_seen=day_old, last_seen=day_old),
+        another(3, rule="mass-delete", entities=OTHER, severity="medium"),
+        another(4, entities=OTHER, close_reason="false_positive.incorrect_logic", status="closed"),
+    )
+    first, second = call("entities", "risk", "--json").json
+    assert (first["type"], first["value"], first["score"], first["level"]) == (
+        "identity",
+        "contoso/contoso",
+        27,
+        "high",
+    )
+    assert [(part["rule"], part["points"]) for part in first["alerts"]] == [
+        ("mass-delete", 2),
+        ("admin-user-login", 25),
+    ]
+    assert (second["value"], second["score"]) == ("ana@example.com", 10)
+    assert len(call("entities", "risk", "--limit", "1").stdout.splitlines()) == 2
+
+
+def test_nobody_at_risk_is_said(call: Call, database: Database) -> None:
+    assert "No alert of the last 4 days counts" in call("entities", "risk").stderr
+
+
+def test_the_page_of_an_alert_about_risk_lists_what_it_is_made_of(call: Call, database: Database) -> None:
+    part = {"id": "0193aa", "rule": "mass-delete", "severity": "low", "first_seen": "2026-11-22T02:40:00+00:00"}
+    stored(database, replace(ALERT, rule="entity-risk", facts={"notes": {"parts": [part]}}))
+    told = call("alerts", "show", ALERT.id).stdout.splitlines()
+    row = told[told.index("Made of these alerts") + 2]
+    assert row.split() == ["2026-11-22", "02:40:00Z", "low", "mass-delete", "0193aa"]
+    assert "Read the alerts that it is made of" in "\n".join(told)

@@ -1,0 +1,110 @@
+"""Small alerts of several rules about one identity become one that matters: how points add up, fade, and are united."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from detections import risk
+from detections.risk import counted, counts, entities_in, moments, severity_of, united, worth
+from storage.state.alerts import Alert
+from storage.state.risk import Entity
+from tests.detections.conftest import START
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BASE: Final = Alert(
+    id="a", rule="r", rule_id="", rule_version="1", context_version=None, title="", severity="low", tags=(),
+    group_key="{}", entities=({"type": "identity", "value": "ana@example.com"},), registries=("contoso",), status="new",
+    close_reason=None, merged_into=None, historical=False, first_seen=START, last_seen=START, count=1, evidence=(),
+    evidence_rows=(), facts={}, reason="", revision=1, created_at=START, updated_at=START, raised_at=START,
+    closed_at=None, changed_after_close=False,
+)  # fmt: skip
+
+
+def _alert(rule: str, hours: float = 0, severity: str = "low", **more: Any) -> Alert:
+    at = START + hours * HOUR
+    return replace(
+        BASE, **{"id": f"{rule}{hours}", "rule": rule, "first_seen": at, "last_seen": at, **more}, severity=severity
+    )
+
+
+def _severities(*alerts: Alert) -> list[str]:
+    return [one.severity for one in united(moments(alerts))]
+
+
+@pytest.mark.parametrize(("level", "next_level"), [("low", "medium"), ("medium", "high"), ("high", "critical")])
+def test_three_rules_of_one_level_within_a_day_make_the_next_and_two_do_not(level: str, next_level: str) -> None:
+    three = [_alert(rule, hours, level) for rule, hours in (("a", 0), ("b", 0), ("c", 24))]
+    assert _severities(*three) == [next_level]
+    assert _severities(_alert("a", 0, level), _alert("b", 0, level)) == []
+
+
+def test_a_rule_counts_once_however_often_it_speaks() -> None:
+    assert _severities(*[_alert("a", n) for n in range(9)], _alert("b", 9)) == []
+
+
+def test_what_lies_further_apart_than_points_last_does_not_add_up() -> None:
+    assert _severities(_alert("a", 0), _alert("b", 36), _alert("c", 72)) == []
+
+
+def test_an_alert_that_says_it_all_is_not_said_again() -> None:
+    assert _severities(_alert("a", 0, "high"), _alert("b", 0), _alert("c", 0, "medium")) == []
+
+
+def test_points_stay_for_a_day_and_are_halved_with_each_further_one() -> None:
+    lasting = _alert("a", last_seen=START + 10 * HOUR, severity="medium")
+    ages = (-1, 0, 10, 34, 58, 82, 106, 107)
+    assert [worth(lasting, START + hours * HOUR) for hours in ages] == [0, 10, 10, 10, 5, 2.5, 1.25, 0]
+
+
+def test_moments_within_a_day_of_each_other_are_one_with_the_parts_of_all() -> None:
+    found = united(moments([_alert(rule, hours) for rule, hours in (("a", 0), ("b", 1), ("c", 2), ("d", 20))]))
+    assert [[part.rule for part in one.parts] for one in found] == [["a", "b", "c", "d"]]
+    assert (found[0].score, found[0].first, found[0].last) == (16, START, START + 20 * HOUR)
+
+
+def test_what_a_person_dealt_with_is_not_counted_towards_the_next() -> None:
+    before, after = [_alert(rule, 0) for rule in "abc"], [_alert("d", 2), _alert("e", 3)]
+    cut = START + HOUR
+    assert [len(one.parts) for one in united(moments([*before, *after], [cut]))] == [3]
+    assert len(list(moments([*before, *after, _alert("f", 4)], [cut]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "does"),
+    [
+        ({}, True),
+        ({"status": "closed", "close_reason": "true_positive.suspicious_activity"}, True),
+        ({"status": "closed", "close_reason": "undetermined"}, True),
+        ({"status": "closed", "close_reason": "false_positive.incorrect_logic"}, False),
+        ({"status": "closed", "close_reason": "benign_positive.suspicious_but_expected"}, False),
+        ({"status": "closed", "close_reason": "duplicate"}, False),
+        ({"status": "closed", "close_reason": "merged"}, False),
+        ({"status": "suppressed"}, False),
+        ({"status": "staged"}, False),
+        ({"severity": "informational"}, False),
+        ({"rule": risk.SLUG}, False),
+    ],
+)
+def test_only_alerts_that_stand_and_that_nobody_dismissed_count(changes: dict[str, Any], does: bool) -> None:
+    assert counts(replace(BASE, **changes)) is does
+
+
+def test_entra_identities_are_one_everywhere_and_others_belong_to_their_registry() -> None:
+    def named(value: str, **more: Any) -> list[Entity]:
+        return entities_in(replace(BASE, entities=({"type": "identity", "value": value},), **more))
+
+    assert named("Ana@Example.com") == [Entity("identity", "ana@example.com")]
+    assert named("ci", registries=("a", "b")) == [Entity("identity", "a/ci"), Entity("identity", "b/ci")]
+
+
+def test_an_alert_that_names_no_identity_counts_for_its_address() -> None:
+    nameless = replace(BASE, entities=({"type": "identity", "value": "-"}, {"type": "ip", "value": "203.0.113.9"}))
+    assert entities_in(nameless) == [Entity("ip", "203.0.113.9")]
+
+
+def test_of_one_rules_alerts_the_one_worth_most_counts() -> None:
+    low, medium = _alert("a", 0), _alert("a", 1, "medium")
+    assert counted([medium, low], START + 2 * HOUR) == (medium,)
+    assert severity_of(10) == "medium"
