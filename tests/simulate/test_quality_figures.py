@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
 
-from acrwatch.simulate import Attack
+from acrwatch.simulate import Attack, addresses
 from benchmarks.quality_figures import Figures, evasive_table, table
+from benchmarks.quality_places import SimulatedPlaces
 from benchmarks.quality_world import Played
 from storage.state.alerts import Alert
 
@@ -109,3 +111,13 @@ def test_the_table_has_a_row_for_each_detection_missing_ones_and_the_total() -> 
     assert "| mass-delete |  |  |  | 0 | 0 |  | 0.000 |" in rows
     assert "| slow-delete | 0 | missing | | | | | |" in rows
     assert rows[-1] == "| **all** | 1 | 1 | 1.00 | 1 | 1 | 0.50 | 0.500 |"
+
+
+def test_home_is_one_country_and_abroad_is_none_of_its_neighbours() -> None:
+    places, random = SimulatedPlaces(), Random(1)
+    homes = {places.of(f"198.18.{third}.9") for third in (0, 8, 9, 16, 33, 64, 127)}
+    trips = {places.of(f"198.18.{third}.9") for third in range(192, 256)}
+    abroad = {places.of(addresses.abroad(random)) for _ in range(200)}
+    countries = [{place.country for place in found if place} for found in (homes, trips, abroad)]
+    assert countries == [{"DE"}, {"FR", "NL", "ES", "IT"}, {"BR", "SG", "US", "ZA"}]
+    assert places.of("10.20.1.10") is None
