@@ -1,8 +1,8 @@
 """A day of registry records with bursts of deletes among them, as JSON lines, and what is true of them.
 
 Planted: 12 bursts of 25 deletes in 8 minutes and one that begins before noon and ends after it; three near misses of
-19; one identity that deletes 60 times over 20 hours. Logins by admin users and pulls from elsewhere (v4 and v6) are
-spread over the day. Seeded; the same for the same number of records.
+19; one identity that deletes 60 times over 20 hours. Logins by admin users and pulls from elsewhere (v4 and v6, by five
+identities) are spread over the day. Seeded; the same for the same number of records.
 """
 
 import json
@@ -75,7 +75,9 @@ def _line(chance: random.Random, time: datetime, kind: str, identity: str = "") 
     operation = {"admin": "Login", "outside": "Pull", "delete": "Delete"}.get(kind) or chance.choice(
         ("Pull", "Pull", "Push", "Login")
     )
-    who = {"admin": registry, "delete": identity}.get(kind) or f"build{chance.randrange(300)}@example.com"
+    who = {"admin": registry, "delete": identity, "outside": f"visitor{host % 5}@example.com"}.get(
+        kind
+    ) or f"build{chance.randrange(300)}@example.com"
     category = "Login" if operation == "Login" else "Repository"
     record: dict[str, Any] = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
