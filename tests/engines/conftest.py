@@ -93,7 +93,7 @@ def _rows() -> list[dict[str, Any]]:
     chance = random.Random(20260301)
     rows = [
         _row(number, chance, START + timedelta(seconds=chance.randrange(3 * 86_400), microseconds=chance.randrange(10)))
-        for number in range(300)
+        for number in range(200)
     ]
     midnight = datetime(2026, 3, 3, tzinfo=UTC)
     burst = {"operation": "delete", "identity": "user@example.com", "status_code": 200, "registry": "contoso"}
@@ -131,7 +131,7 @@ def _control_rows() -> list[dict[str, Any]]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     lake = Lake.open(tmp_path_factory.mktemp("engines") / "a lake")
     rows = _rows()
-    for part in (rows[:150], rows[150:], _control_rows()):
+    for part in (rows[:100], rows[100:], _control_rows()):
         reached: dict[str, int] = {}
         for row in part:
             reached[row["source"]] = max(row["sequence_number"], reached.get(row["source"], 0))

@@ -15,6 +15,9 @@ from storage.query import Relations
 from tests.engines.conftest import END, START, World
 from tests.engines.foreign_rules import PLAIN, texts
 
+# The first test judges by every rule on both engines: some 15 s, and many times that on a machine that is busy.
+pytestmark = pytest.mark.timeout(600)
+
 WINDOW = timedelta(minutes=10)
 Row = Mapping[str, Any]
 
