@@ -1,4 +1,4 @@
-"""`python -m acrwatch.cli.docs`: writes docs/cli.md and docs/settings.md from the tables they describe.
+"""`python -m acrwatch.cli.docs`: writes docs/cli.md, settings.md and detections.md from what they describe.
 
 A test holds the files to what this module returns, so that they cannot fall behind.
 """
@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from acrwatch.cli.config import shown
+from acrwatch.cli.detections_page import detections_page
 from acrwatch.cli.root import root
 from acrwatch.core import config, registry
 from acrwatch.core.layers import environment_name
@@ -39,7 +40,11 @@ at its end. Relative paths start at the configuration file's folder, or without 
 
 def pages() -> dict[str, str]:
     """Return the text of each generated page, by its file name."""
-    return {"cli.md": _MADE + command_line(), "settings.md": _MADE + settings()}
+    return {
+        "cli.md": _MADE + command_line(),
+        "settings.md": _MADE + settings(),
+        "detections.md": _MADE + detections_page(),
+    }
 
 
 def command_line() -> str:

@@ -1,4 +1,4 @@
-"""docs/cli.md and docs/settings.md say what the code does, and every command that is recommended anywhere exists."""
+"""The generated pages say what the code does, and every command that is recommended anywhere exists."""
 
 import re
 from pathlib import Path
@@ -8,12 +8,13 @@ import pytest
 
 from acrwatch.cli.docs import pages
 from acrwatch.cli.root import COMMANDS, root
+from scheduler import load_detections
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("acrwatch", "ingest", "storage", "detections")
 
 
-@pytest.mark.parametrize("name", ["cli.md", "settings.md"])
+@pytest.mark.parametrize("name", ["cli.md", "settings.md", "detections.md"])
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     """If this fails: `python -m acrwatch.cli.docs`, and commit what it wrote."""
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name]
@@ -27,6 +28,15 @@ def test_every_command_has_a_heading(command: str) -> None:
 @pytest.mark.parametrize("name", ["retention", "lateness", "allowed_ranges", "consumer_group", "secret"])
 def test_settings_of_every_section_are_listed(name: str) -> None:
     assert f"| `{name}` |" in pages()["settings.md"]
+
+
+def test_every_detection_says_on_its_page_what_it_needs_and_misses() -> None:
+    page = pages()["detections.md"]
+    sections = dict(part.split("\n", 1) for part in page.split("\n## ")[1:])
+    assert sections.keys() == load_detections().keys()
+    assert [slug for slug, text in sections.items() if "\n- Misses: " not in text] == []
+    assert "\n- Needs: `known_repositories`\n" in sections["look-alike-repository"]
+    assert "\n- Judges by: what it has seen before\n" in sections["anomalous-source-ip"]
 
 
 def test_generated_pages_name_no_place_on_the_machine_that_made_them() -> None:
