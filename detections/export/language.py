@@ -72,6 +72,8 @@ class Language(TextQueryBackend):
         if isinstance(document, SigmaRule):
             return self.search(self._where(document))
         parts = [one.rule for one in document.referenced_rules if isinstance(one.rule, SigmaRule)]
+        if len(parts) < len(document.referenced_rules):
+            raise UnsupportedError("a correlation over a correlation")
         plan = sliding(document, self._joined(self.or_token, [self._where(rule) for rule in parts]))
         for field in (*plan.group_by, *plan.values):
             self.field(field)

@@ -8,7 +8,7 @@ from sigma.types import SigmaCIDRExpression, SigmaString
 from acrwatch.core.registry import EVERY
 from detections.compile import UnsupportedError
 from detections.context import Context
-from detections.placeholders import ADDRESSES, WITH, list_asked_for, needed_by
+from detections.placeholders import ADDRESSES, LIKE, WITH, list_asked_for, needed_by
 
 # A registry (None: every one), and the values of which its events must meet one (none: its events meet it as they are).
 Behind = tuple[str | None, Sequence[Any]]
@@ -25,6 +25,8 @@ class Lists:
 
         Raises UnsupportedError where nothing is configured: the query would find nothing, or everything, for ever.
         """
+        if name.startswith(LIKE) and field != "registry":
+            raise UnsupportedError(f"%{name}%: what is spelled almost like a value of a list")
         if self.is_empty(field, name):
             raise UnsupportedError(f"%{name}% is empty: nothing of that name is configured")
         found = self.configured(field, name)
