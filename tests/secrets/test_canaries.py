@@ -113,7 +113,7 @@ def test_no_secret_is_written_anywhere_whatever_fails(
 ) -> None:
     Secret(CONTEXT)  # as a setting that some library quotes
     shipped = discover()
-    monkeypatch.setattr(library, "discover", lambda: {**shipped, "leaky": Leaky(replace(METADATA, slug="leaky"))})
+    monkeypatch.setattr(library, "discover", lambda *_: {**shipped, "leaky": Leaky(replace(METADATA, slug="leaky"))})
     (tmp_path / "work" / "in.jsonl").write_text(_admin_login())
 
     said = {
