@@ -18,7 +18,19 @@ from detections.episode import EVIDENCE_IDS, EVIDENCE_ROWS, SAMPLES, Episode, Fa
 from detections.events import NewEvents
 from detections.lanes import Lanes
 from detections.notices import Publishing
-from detections.risk import FADES_AFTER, HORIZON, METADATA, SLUG, Moment, counts, entities_in, group_of, moments, united
+from detections.risk import (
+    FADES_AFTER,
+    HORIZON,
+    METADATA,
+    SLUG,
+    Moment,
+    counts,
+    entities_in,
+    group_of,
+    may_add_up,
+    moments,
+    united,
+)
 from detections.stored import episode_of
 from storage.state import alerts, risk
 from storage.state.alerts import Alert
@@ -82,9 +94,8 @@ def assess(
     """
     changed = risk.changed(connection, limit=at_once)
     touched = _Touched()
-    for alert in changed:
-        _place(connection, alert, touched)
-        risk.judged(connection, alert)
+    _place(connection, changed, touched)
+    risk.judged(connection, changed)
     alerting = Alerting(RiskWatch(), None, connection, context_version, publishing, now)
     for entity, stretches in sorted(touched.stretches.items()):
         for low, high, ids in _islands(risk.spans(connection, entity), stretches):
@@ -92,19 +103,22 @@ def assess(
     return Assessed(len(changed), alerting.created, alerting.updated, len(changed) == at_once)
 
 
-def _place(connection: Connection, alert: Alert, touched: _Touched) -> None:
-    """Note whom a changed alert speaks of, and spoke of before."""
-    span = Span(alert.id, alert.first_seen, alert.last_seen)
-    if alert.rule == SLUG:  # a person closed it, or opened it again
-        values = alert.facts.get("notes", {}).get("entity", ())
-        if len(values) == 2:
+def _place(connection: Connection, changed: Iterable[Alert], touched: _Touched) -> None:
+    """Note whom changed alerts speak of, and spoke of before."""
+    spoken_of: dict[Span, list[Entity]] = {}
+    for alert in changed:
+        span = Span(alert.id, alert.first_seen, alert.last_seen)
+        if alert.rule != SLUG:
+            spoken_of[span] = entities_in(alert)
+        elif (
+            len(values := alert.facts.get("notes", {}).get("entity", ())) == 2
+        ):  # a person closed it, or opened it again
             touched.add(Entity(*values), span)
-        return
-    entities = entities_in(alert)
-    for entity, before in risk.place(connection, alert, entities).items():
+    for entity, before in risk.place(connection, spoken_of):
         touched.add(entity, before)
-    for entity in entities:
-        touched.add(entity, span)
+    for span, entities in spoken_of.items():
+        for entity in entities:
+            touched.add(entity, span)
 
 
 def _islands(spans: Iterable[Span], stretches: Sequence[Span]) -> list[tuple[datetime, datetime, list[str]]]:
@@ -121,13 +135,20 @@ def _islands(spans: Iterable[Span], stretches: Sequence[Span]) -> list[tuple[dat
 
 def _restate(alerting: Alerting, entity: Entity, low: datetime, high: datetime, ids: Sequence[str]) -> None:
     connection, group = alerting.connection, group_of(entity)
-    held = [alert for alert in alerts.some(connection, sorted(set(ids))) if counts(alert)]
+    held = _held(connection, sorted(set(ids)))
     mine = alerts.standing(connection, SLUG, group_key(group), since=low - FADES_AFTER, until=high + FADES_AFTER)
     cuts = [one.closed_at for one in mine if one.closed_at and one.close_reason not in alerts.ENGINE_REASONS]
     found = _chains(held, cuts)
-    alerting.lanes = Lanes.load(connection, METADATA, low, high)
+    if found:
+        alerting.lanes = Lanes.load(connection, METADATA, low, high)
     episodes = [_episode(entity, one) for one in found]
     alerting.replace(group, episodes, since=low - FADES_AFTER, until=high + FADES_AFTER, why=_WITHDRAWN)
+
+
+def _held(connection: Connection, ids: Sequence[str]) -> list[Alert]:
+    """Return those of an entity's alerts that count; none where they cannot add up to anything."""
+    kinds = {(rule, severity) for rule, severity in alerts.kinds_of(connection, ids) if rule != SLUG}
+    return [alert for alert in alerts.some(connection, ids) if counts(alert)] if may_add_up(kinds) else []
 
 
 def _chains(held: Sequence[Alert], cuts: Sequence[datetime]) -> list[Moment]:

@@ -127,11 +127,25 @@ def severity_of(score: float) -> str:
 
 def counted(held: Iterable[Alert], moment: datetime) -> tuple[Alert, ...]:
     """Return the alert of each rule that is worth most at a moment, the earlier of two, in order of time."""
-    best: dict[str, Alert] = {}
+    best: dict[str, tuple[float, Alert]] = {}
     for alert in sorted(held, key=_in_order):
-        if worth(alert, moment) > (worth(best[alert.rule], moment) if alert.rule in best else 0):
-            best[alert.rule] = alert
-    return tuple(sorted(best.values(), key=_in_order))
+        points = worth(alert, moment)
+        if points > (best[alert.rule][0] if alert.rule in best else 0):
+            best[alert.rule] = points, alert
+    return tuple(sorted((alert for _, alert in best.values()), key=_in_order))
+
+
+def may_add_up(kinds: Iterable[tuple[str, str]]) -> bool:
+    """Return whether alerts of these rules and severities can be worth more together than each, if all were fresh.
+
+    False is certain. The alerts themselves need no look, of which one noisy rule may have hundreds for one entity.
+    """
+    worst: dict[str, int] = {}
+    for rule, severity in sorted(kinds, key=lambda kind: _rank(kind[1])):
+        worst[rule] = POINTS.get(severity, 0)
+        if _rank(severity_of(sum(worst.values()))) > _rank(severity):
+            return True
+    return False
 
 
 def moments(held: Collection[Alert], cuts: Sequence[datetime] = ()) -> Iterator[Moment]:
@@ -147,6 +161,8 @@ def moments(held: Collection[Alert], cuts: Sequence[datetime] = ()) -> Iterator[
         alive: list[Alert] = []
         for time, begun in groupby(segment, key=lambda alert: alert.first_seen):
             alive = [one for one in alive if time - one.last_seen <= HORIZON] + list(begun)
+            if not may_add_up({(one.rule, one.severity) for one in alive}):
+                continue
             parts = counted(alive, time)
             score = sum(worth(part, time) for part in parts)
             if _rank(severity_of(score)) > max(_rank(part.severity) for part in parts):

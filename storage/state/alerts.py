@@ -243,6 +243,16 @@ def some(connection: Connection, ids: Sequence[str]) -> list[Alert]:
     return [alert for part in found for alert in part]
 
 
+def kinds_of(connection: Connection, ids: Sequence[str]) -> set[tuple[str, str]]:
+    """Return the rules and severities of those of these alerts that stand, none set apart."""
+    found: set[tuple[str, str]] = set()
+    for start in range(0, len(ids), _KEYS_AT_ONCE):
+        these = [alerts.c.id.in_(ids[start : start + _KEYS_AT_ONCE]), is_standing(), LIVE.condition]
+        query = select(alerts.c.rule, alerts.c.severity).where(*these).distinct()
+        found.update((rule, severity) for rule, severity in connection.execute(query))
+    return found
+
+
 def get(connection: Connection, alert_id: str, *, hold: bool = False) -> Alert:
     """Return one alert by id or by an unambiguous beginning of it. Raises NotFoundError.
 

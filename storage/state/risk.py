@@ -1,11 +1,11 @@
 """Which alerts speak of which entity: derived from the alerts, kept so that one entity's are found by index."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, insert, select, update
 
 from storage.state import alerts as store
 from storage.state.alerts import Alert
@@ -46,23 +46,36 @@ def changed(connection: Connection, *, limit: int) -> list[Alert]:
     return store.some(connection, list(connection.execute(query).scalars()))
 
 
-def judged(connection: Connection, alert: Alert) -> None:
-    """Note that the risk of an alert's entities was judged by the alert as it was read; a later change counts anew."""
-    connection.execute(update(alerts).where(alerts.c.id == alert.id).values(risk_revision=alert.revision))
+def judged(connection: Connection, changed: Collection[Alert]) -> None:
+    """Note that the risk of these alerts' entities was judged by the alerts as they were read; a later change counts
+    anew."""
+    if changed:
+        note = update(alerts).where(alerts.c.id == bindparam("judged")).values(risk_revision=bindparam("read"))
+        connection.execute(note, [{"judged": alert.id, "read": alert.revision} for alert in changed])
 
 
-def place(connection: Connection, alert: Alert, entities: Collection[Entity]) -> dict[Entity, Span]:
-    """Keep that an alert speaks of these entities and of no others; return those it spoke of, with when."""
-    mine = entity_alerts.c.alert_id == alert.id
-    columns = (entity_alerts.c.kind, entity_alerts.c.entity, entity_alerts.c.first_seen, entity_alerts.c.last_seen)
-    before = {
-        Entity(kind, value): Span(alert.id, first, last)
-        for kind, value, first, last in connection.execute(select(*columns).where(mine))
-    }
+def place(connection: Connection, alert_entities: Mapping[Span, Collection[Entity]]) -> list[tuple[Entity, Span]]:
+    """Keep that each of these alerts speaks of its entities and of no others; return those that they spoke of, with
+    when."""
+    if not alert_entities:
+        return []
+    mine = entity_alerts.c.alert_id.in_([span.alert_id for span in alert_entities])
+    columns = [entity_alerts.c[name] for name in ("kind", "entity", "alert_id", "first_seen", "last_seen")]
+    found = connection.execute(select(*columns).where(mine))
+    before = [(Entity(kind, value), Span(*span)) for kind, value, *span in found]
     connection.execute(delete(entity_alerts).where(mine))
-    times = {"first_seen": alert.first_seen, "last_seen": alert.last_seen, "alert_id": alert.id}
-    if entities:
-        rows = [{"kind": one.kind, "entity": one.value, **times} for one in sorted(entities)]
+    rows = [
+        {
+            "kind": one.kind,
+            "entity": one.value,
+            "alert_id": span.alert_id,
+            "first_seen": span.first,
+            "last_seen": span.last,
+        }
+        for span, entities in alert_entities.items()
+        for one in sorted(entities)
+    ]
+    if rows:
         connection.execute(insert(entity_alerts), rows)
     return before
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from detections import risk
-from detections.risk import counted, counts, entities_in, moments, severity_of, united, worth
+from detections.risk import counted, counts, entities_in, may_add_up, moments, severity_of, united, worth
 from storage.state.alerts import Alert
 from storage.state.risk import Entity
 from tests.detections.conftest import START
@@ -42,6 +42,12 @@ def test_three_rules_of_one_level_within_a_day_make_the_next_and_two_do_not(leve
 
 def test_a_rule_counts_once_however_often_it_speaks() -> None:
     assert _severities(*[_alert("a", n) for n in range(9)], _alert("b", 9)) == []
+
+
+def test_alerts_that_cannot_add_up_to_anything_are_known_by_their_rules_and_severities() -> None:
+    assert not may_add_up({("a", "low"), ("a", "medium"), ("b", "low")})
+    assert may_add_up({("a", "low"), ("b", "low"), ("c", "low"), ("c", "critical")})
+    assert may_add_up({("a", "low"), ("b", "medium"), ("c", "medium"), ("d", "low")})
 
 
 def test_what_lies_further_apart_than_points_last_does_not_add_up() -> None:
