@@ -32,7 +32,7 @@ class _Span(click.ParamType[timedelta]):
 
 @click.command()
 @click.option("--offline", is_flag=True, help="Leave out what asks other machines: hubs and destinations.")
-@click.option("--quick", is_flag=True, help="Leave out the rules' own cases, which take some 10 seconds.")
+@click.option("--quick", is_flag=True, help="Leave out the rules' own cases, which take up to 5 seconds.")
 @click.option("--ping", is_flag=True, help="Send each destination a test.ping instead of only connecting.")
 @click.option("--live", is_flag=True, help="Describe the stored traffic instead: what it holds, what rules can see.")
 @click.option("--since", type=_Span(), default="24h", show_default=True, help="With --live: this much of it.")
@@ -53,7 +53,7 @@ def check(
         show(session, since, as_json=as_json)
         return
     if not (quick or as_json):
-        note("Looking; the rules' own cases take some 10 seconds (--quick leaves them out) ...")
+        note("Looking; the rules' own cases take up to 5 seconds (--quick leaves them out) ...")
     found = [result.as_json() for result in results(session, offline=offline, ping=ping, cases=not quick)]
     if as_json:
         write_json(found)

@@ -26,7 +26,7 @@ def small(detection: HabitDetection) -> HabitDetection:
         question = Absence(timedelta(days=20), least_dates=3)
     elif isinstance(question, Rate):
         question = replace(question, floor=4, factor=1.5, deviations=2, least_dates=3)
-    return replace(detection, question=question)
+    return replace(detection, question=question, metadata=replace(detection.metadata, stage="active"))
 
 
 @pytest.fixture(scope="session")

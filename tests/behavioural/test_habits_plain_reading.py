@@ -206,6 +206,7 @@ def _found(bench: Bench, detections: Mapping[str, HabitDetection]) -> list[tuple
             tuple(event_id for _, event_id in a.evidence),
         )
         for a in bench.standing()
+        if a.rule in detections  # and not the risk that the engine makes of them
     )
 
 

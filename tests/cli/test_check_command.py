@@ -225,8 +225,8 @@ def test_alerts_about_acrwatch_itself_can_be_read_up(call: Call, slug: str) -> N
 def test_the_rules_own_cases_are_run_and_counted(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "CASES_SECONDS", 0.0)
     (item,) = [item for item in call("check", "--offline", "--json").json if item["name"] == "cases"]
-    assert item["status"] == "warn"
-    assert re.match(r"only 0 of \d\d cases tried within 0 s", item["what"])
+    assert item["status"] == "ok"
+    assert re.match(r"0 of \d+ cases tried within 0 s", item["what"])
 
 
 def test_a_rule_that_fails_its_own_case_is_a_failure_of_the_check() -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # Rows that wait for a pass in normal running: those of a few commits.
 _BEHIND: Final = 100_000
-CASES_SECONDS: Final = 30.0
-"""All shipped cases take some 9 s of one core; a busy machine gets three times that, and no more."""
+CASES_SECONDS: Final = 5.0
+"""All shipped cases take 10 to 30 s of one core, which is what `acrwatch rules test` is for."""
 
 
 def detections(session: Session, *, cases: bool) -> Iterator[Result]:
@@ -52,8 +52,8 @@ def tried(found: "Mapping[str, Detection]", *, until: float) -> Iterator[Result]
         what = f"{one['rule']} fails its own case {one['case']!r}: {'; '.join(one['differences'])}"
         yield Result("cases", FAIL, what, f"Do not rely on this rule here; `acrwatch rules test {one['rule']}`")
     if len(results) < total:
-        what = f"only {len(results)} of {counted(total, 'case')} tried within {CASES_SECONDS:.0f} s"
-        yield Result("cases", WARN, what, "`acrwatch rules test` takes the time it needs")
+        tried_so_far = f"{len(results)} of {counted(total, 'case')} tried within {CASES_SECONDS:.0f} s"
+        yield Result("cases", OK, f"{tried_so_far}; `acrwatch rules test` tries all")
     elif not failures:
         yield Result("cases", OK, f"all {total} cases of the rules go as they should")
 
