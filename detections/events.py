@@ -1,9 +1,9 @@
 """The events a detection may see: the new rows of a slice, and the judged rows around them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
@@ -11,6 +11,8 @@ from detections.actions import Actions
 from detections.context import Context
 from detections.fields import DERIVED
 from storage.query import CHUNK_ROWS, Relations, Slice, Span
+
+T = TypeVar("T")
 
 _HISTORY: Final = "judged_events"
 _NEW: Final = "new_events"
@@ -37,6 +39,7 @@ class NewEvents:
         self._part = part
         self._lateness = lateness
         self._actions: Actions | None = None
+        self._kept: dict[str, Any] = {}
         for name, table in context.tables().items():
             reader.register(name, table)
         unread = next(_UNREAD)
@@ -67,6 +70,13 @@ class NewEvents:
         if self._actions is None:
             self._actions = Actions(self._reader, self._part, self._fetch, lateness=self._lateness, derived=DERIVED)
         return self._actions
+
+    def kept(self, name: str, make: Callable[[], T]) -> T:
+        """Return what was made under a name for as long as these events are judged; `make` it where nothing was."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        found: T = self._kept[name]
+        return found
 
     def near(self, spans: Sequence[tuple[datetime, datetime]]) -> "Surroundings":
         """Return the judged and new rows between the first and last moment of `spans`, both included.

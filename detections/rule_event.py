@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
 
-from detections.compile import quoted
+from detections.beside import Beside
 from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.events import NewEvents
@@ -57,27 +57,12 @@ class EventRule:
             return {}
         span = self.metadata.group_for
         first, last = episode.first - span, episode.last + span
+        beside = events.kept(
+            self.metadata.version, lambda: Beside(events, str(self.nearby_where), self.metadata.group_by)
+        )
         if known is None or "nearby" not in known.facts.notes:
-            return {"nearby": self._beside(events, group, first, last)}
+            return {"nearby": beside.count(group, first, last)}
         low, high = known.first - span, known.last + span
-        number = known.facts.notes["nearby"] + self._newly_beside(events, group, low, high)
-        number += self._beside(events, group, first, low - _TICK) + self._beside(events, group, high + _TICK, last)
+        number = known.facts.notes["nearby"] + beside.count_new(group, low, high)
+        number += beside.count(group, first, low - _TICK) + beside.count(group, high + _TICK, last)
         return {"nearby": number}
-
-    def _beside(self, events: NewEvents, group: Group, first: datetime, last: datetime) -> int:
-        if first > last:
-            return 0
-        rows = events.near([(first, last)]).rows("count(*) AS n", self._beside_of(group))
-        return int(rows[0]["n"])
-
-    def _newly_beside(self, events: NewEvents, group: Group, first: datetime, last: datetime) -> int:
-        within = f"{self._beside_of(group)} AND e.event_time BETWEEN $1 AND $2"
-        return int(events.new("count(*) AS n", within, [first, last])[0]["n"])
-
-    def _beside_of(self, group: Group) -> str:
-        same = " AND ".join(f"e.{field} IS NOT DISTINCT FROM {_literal(value)}" for field, value in group)
-        return f"({self.nearby_where}) AND {same}"
-
-
-def _literal(value: str | None) -> str:
-    return "NULL" if value is None else quoted(value)
