@@ -7,7 +7,8 @@ Our side is the normal import path: files into the lake (exactly once, synced), 
 backend, over a loader of the fewest lines (the columns the rules name, into memory), and panther_core, which calls a
 rule's function for each record. Each has a virtual environment of its own, made with pip from wherever pip is set to
 look. All are timed from the file to the answers, without starting Python and importing, in turn: the ratio is taken
-pair by pair. An answer is right where every burst is found and told once, nothing else, and the other two rules find what there is.
+pair by pair. An answer is right where every burst is found and told once, nothing else, and the other two
+rules find what there is.
 A shorter run: `--records 100000 --pairs 2`.
 """
 
