@@ -183,8 +183,8 @@ class Connection(asyncio.Protocol):
         """Drop the connection without a word: with a TCP reset, or else a plain end of stream."""
         if self._transport is None:
             return
-        if reset:
-            sock: socket.socket = self._transport.get_extra_info("socket")
+        sock: socket.socket | None = self._transport.get_extra_info("socket")
+        if reset and sock is not None:  # under TLS there is none any more once the client has hung up
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 
