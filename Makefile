@@ -48,7 +48,7 @@ drill: $(STAMP)
 # Needs uv; writes hashes for every platform and no index address.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --group dev --extra postgresql --extra spark --extra geoip --quiet pyproject.toml -o requirements.lock
+	  --group dev --extra postgresql --extra spark --extra geoip --extra charts --quiet pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
