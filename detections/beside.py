@@ -51,7 +51,7 @@ class Beside:
             same = " AND ".join(f"e.{name} IS NOT DISTINCT FROM {_literal(value)}" for name, value in group)
             within = f"e.event_time BETWEEN {_moment(first)} AND {_moment(last)}"
             span = None if days == [None] else (first, last)
-            return int(self._rows("count(*) AS n", f"{same} AND {within}", span)[0]["n"])
+            return self._number(f"{same} AND {within}", span)
         found = (times.get(group, []) for times in held)
         return sum(bisect_right(times, last) - bisect_left(times, first) for times in found)
 
@@ -67,7 +67,7 @@ class Beside:
     def _read(self, day: date | None) -> Times | None:
         begin = datetime.combine(day, time(), UTC) if day else None
         span = (begin, begin + timedelta(days=1) - _TICK) if begin else None
-        if self._rows("count(*) AS n", "true", span)[0]["n"] > _HELD:
+        if self._number("true", span) > _HELD:
             return None
         found: Times = {}
         for row in self._rows(
@@ -77,6 +77,9 @@ class Beside:
         for times in found.values():
             times.sort()
         return found
+
+    def _number(self, where: str, span: tuple[datetime, datetime] | None) -> int:
+        return int(self._rows("count(*) AS n", where, span)[0]["n"])
 
     def _rows(self, select: str, where: str, span: tuple[datetime, datetime] | None) -> list[dict[str, Any]]:
         """Ask for the events of some time, or for the new ones where none is given."""

@@ -34,7 +34,7 @@ def gathered(row: Mapping[str, Any]) -> Episode:
         tuple(evidence for evidence, _ in sample),
         tuple((evidence, kept(item)) for evidence, item in sample),
         Facts(
-            totals={f"operation.{name}": number for name, number in row["operations"]},
+            totals={f"operation.{name}": number for name, number in row["operations"].items()},
             samples={name: [str(bounded(v)) for v in row[f"all_{name}"] if v is not None] for name in SAMPLED},
         ),
     )

@@ -4,7 +4,7 @@ Each alert says what the same identity did in the registry itself within the hou
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -53,6 +53,7 @@ class ActivityRule:
     """
 
     has_profile: ClassVar[bool] = False
+    asks: ClassVar[Collection[str]] = ()
 
     metadata: Metadata
     where: str
@@ -119,8 +120,7 @@ def _has_new(events: NewEvents, alert: Alert) -> bool:
     if not who:
         return False
     low, high = _around(alert.first_seen, alert.last_seen)
-    (row,) = events.new("count(*) AS n", f"{who} AND e.event_time BETWEEN $1 AND $2", [low, high])
-    return bool(row["n"])
+    return events.count(f"{who} AND e.event_time BETWEEN $1 AND $2", [low, high]) > 0
 
 
 def _whose(samples: Mapping[str, Sequence[str]]) -> str:

@@ -119,6 +119,11 @@ class CorrelationRule:
         """The lists and flags of the context without which no event is counted."""
         return frozenset.intersection(*(part.needs for part in self.parts))
 
+    @property
+    def asks(self) -> Collection[str]:
+        """See Detection.asks."""
+        return [part.counted for part in self.parts]
+
     def observe(self, events: NewEvents, /) -> Judgement:
         """See Detection.observe."""
         touched = self._touched(events)

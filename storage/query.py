@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -87,6 +87,10 @@ class Relations(Protocol):
         """Run one SELECT; `$1` is the first parameter. Raises StoreError."""
         ...
 
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run one SELECT; return its rows by name of column, times as aware UTC datetimes. Raises StoreError."""
+        ...
+
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name, in place of one of that name."""
         ...
@@ -146,6 +150,13 @@ class Reader:
         the SQL is wrong."""
         with self._failures(), self._interrupted_in_time():
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """See Relations.rows. Binds the statement once, where `query` does so twice: half of what a short one takes."""
+        with self._failures(), self._interrupted_in_time():
+            done = self._connection.execute(sql, list(parameters))
+            columns, found = done.description, done.fetchall()
+        return rows_of([name for name, *_ in columns], found)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -270,11 +281,11 @@ class Reader:
 
     def _reach(self, judged: Positions, files: Sequence[LakeFile]) -> tuple[Positions, int]:
         self._connection.register("judged_positions", _pairs_table(judged))
-        found = self.query(
+        found = self.rows(
             "SELECT e.source AS source, max(e.sequence_number) AS upto, count(*) AS rows "
             f"FROM {self._files(files)} e LEFT JOIN judged_positions p ON p.source = e.source "
             f"WHERE e.sequence_number > coalesce(p.position, {-(2**63)}) GROUP BY e.source"
-        ).to_pylist()
+        )
         return {**judged, **{row["source"]: row["upto"] for row in found}}, sum(row["rows"] for row in found)
 
     def _slice_by_position(self, judged: Positions, chunk_rows: int) -> Slice:
@@ -286,14 +297,14 @@ class Reader:
         extents = self._extents(judged)
         files = self._next_files(extents, chunk_rows)
         self._connection.register("judged_positions", _pairs_table(judged))
-        found = self.query(
+        found = self.rows(
             "WITH counted AS (SELECT e.source AS source, e.sequence_number AS position, count(*) AS rows "
             f"FROM {self._files(files)} e LEFT JOIN judged_positions p ON p.source = e.source "
             f"WHERE e.sequence_number > coalesce(p.position, {-(2**63)}) GROUP BY ALL), "
             "running AS (SELECT *, sum(rows) OVER (ORDER BY source, position) - rows AS before FROM counted) "
             "SELECT source, max(position) AS upto, sum(rows) AS rows FROM running WHERE before < $1 GROUP BY source",
             [chunk_rows],
-        ).to_pylist()
+        )
         upto = {**judged, **{row["source"]: row["upto"] for row in found}}
         rows = sum(int(row["rows"]) for row in found)
         more = rows < sum(extent.rows for extent in extents)
@@ -305,12 +316,12 @@ class Reader:
         key = tuple(sorted(judged.items()))
         if key not in self._looked:
             self._connection.register("judged_positions", _pairs_table(judged))
-            found = self.query(
+            found = self.rows(
                 "SELECT e.source AS source, min(e.sequence_number) AS first, max(e.sequence_number) AS last, "
                 f"count(*) AS rows, e.filename AS path FROM {self._files(self.snapshot.files, named=True)} e "
                 "LEFT JOIN judged_positions p ON p.source = e.source "
                 f"WHERE e.sequence_number > coalesce(p.position, {-(2**63)}) GROUP BY ALL ORDER BY 1, 2, 3, 5"
-            ).to_pylist()
+            )
             self._looked[key] = [_Extent(**row) for row in found]
         return self._looked[key]
 
@@ -359,6 +370,17 @@ def viewed(
         f"SELECT e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}, {is_new} AS is_new, {late} AS late{extra} "
         f"FROM {relation} e {rest} AND {where}"
     )
+
+
+def rows_of(columns: Sequence[str], found: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return rows by name of column, times in UTC; those within a column's structures as they are."""
+    return [
+        {
+            name: value.astimezone(UTC) if isinstance(value, datetime) else value
+            for name, value in zip(columns, row, strict=True)
+        }
+        for row in found
+    ]
 
 
 def positions_of(name: str) -> str:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ class Faulty:
 
     metadata: Metadata
     has_profile: ClassVar[bool] = True
+    asks: ClassVar[Collection[str]] = ()
     failing: set[str] = field(default_factory=lambda: {"observe"})
     judged: list[int] = field(default_factory=list)
 

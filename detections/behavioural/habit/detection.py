@@ -39,6 +39,11 @@ class HabitDetection:
 
     has_profile: ClassVar[bool] = True
 
+    @property
+    def asks(self) -> Collection[str]:
+        """See Detection.asks."""
+        return [self.lens.counted]
+
     def observe(self, events: NewEvents, /) -> Observed:
         """See Detection.observe."""
         return Observed(events, self.lens.sightings(events))
