@@ -10,6 +10,7 @@ from detections.compile import quoted
 from detections.detection import Group
 from detections.events import NewEvents
 from detections.match import group_of
+from storage.query import moment
 
 # So many questions are asked one by one: of few alerts the database finds a group's rows faster than all of a date.
 _ONE_BY_ONE: Final = 4
@@ -49,7 +50,7 @@ class Beside:
         self._asked += 1
         if self._asked <= _ONE_BY_ONE or (held := self._held(days)) is None:
             same = " AND ".join(f"e.{name} IS NOT DISTINCT FROM {_literal(value)}" for name, value in group)
-            within = f"e.event_time BETWEEN {_moment(first)} AND {_moment(last)}"
+            within = f"e.event_time BETWEEN {moment(first)} AND {moment(last)}"
             span = None if days == [None] else (first, last)
             return self._number(f"{same} AND {within}", span)
         found = (times.get(group, []) for times in held)
@@ -85,10 +86,6 @@ class Beside:
         """Ask for the events of some time, or for the new ones where none is given."""
         met = f"({self.where}) AND {where}"
         return self.events.near([span]).rows(select, met) if span else self.events.new(select, met)
-
-
-def _moment(moment: datetime) -> str:
-    return f"TIMESTAMPTZ '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
 
 
 def _literal(value: str | None) -> str:

@@ -397,7 +397,7 @@ class _Slices:
         if len(self._detections) == 1 or part.rows > HELD_ROWS:
             return self._new_events(part, None)
         try:
-            with self.reader.within(_ASKED_SECONDS):
+            with self.reader.within(min(_ASKED_SECONDS, self._engine.query_seconds)):
                 return self._new_events(part, [where for one in self._detections for where in one.asks])
         except StoreError as error:  # a condition that fails must not cost the others
             log.warning("the conditions of all rules cannot be judged at once, so each by itself: %s", error)

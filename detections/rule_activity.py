@@ -43,6 +43,9 @@ class _Observed:
     events: NewEvents
     times: tuple[datetime, datetime] | None
 
+    def __bool__(self) -> bool:
+        return bool(self.judgement)
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityRule:
@@ -61,7 +64,7 @@ class ActivityRule:
 
     def observe(self, events: NewEvents, /) -> _Observed:
         """See Detection.observe."""
-        return _Observed(self._judged(events), events, _span(events))
+        return _Observed(self._judged(events), events, events.kept("span", lambda: _span(events)))
 
     def judge(self, observed: _Observed, connection: Connection, /) -> Judgement:
         """See Detection.judge; nothing is remembered. Alerts that stand are what tells whose events are counted."""

@@ -365,7 +365,7 @@ def viewed(
         is_new = f"e.sequence_number > coalesce(p.judged, {-(2**63)})"
         rest = f"JOIN {positions_of(name)} p ON p.source = e.source WHERE e.sequence_number <= p.upto"
     else:
-        is_new, rest = f"e.event_time >= {_moment(part.since)}", f"WHERE e.event_time < {_moment(part.until)}"
+        is_new, rest = f"e.event_time >= {moment(part.since)}", f"WHERE e.event_time < {moment(part.until)}"
     return (
         f"SELECT e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}, {is_new} AS is_new, {late} AS late{extra} "
         f"FROM {relation} e {rest} AND {where}"
@@ -388,7 +388,8 @@ def positions_of(name: str) -> str:
     return f"{name}_positions"
 
 
-def _moment(time: datetime) -> str:
+def moment(time: datetime) -> str:
+    """Return an SQL literal of a moment (aware), to the microsecond."""
     return f"TIMESTAMPTZ '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
 
 

@@ -36,6 +36,9 @@ class Observed:
     homes: Sequence[Home]
     unjudged: int
 
+    def __bool__(self) -> bool:
+        return bool(self.days or self.homes or self.unjudged)
+
 
 def observe(events: NewEvents) -> Observed:
     """Return what the new rows say of networks and homes, and the number of calls whose address is unusable."""

@@ -27,6 +27,9 @@ class Observed:
     events: NewEvents
     sightings: Mapping[Slot, int]
 
+    def __bool__(self) -> bool:
+        return bool(self.sightings)
+
 
 @dataclass(frozen=True, slots=True)
 class HabitDetection:
