@@ -146,8 +146,8 @@ class Correlated:
         for number, part in enumerate(self._parts):
             values = _numbered("value", part.values)
             for row in self._near.ask(f"SELECT * FROM {self._held[number]} e WHERE {where}"):
-                more = {"part": number, "value": tuple([row[name] for name in values])}
-                groups.setdefault(key_of(row, size), []).append(row | more)
+                row["part"], row["value"] = number, tuple([row[name] for name in values])
+                groups.setdefault(key_of(row, size), []).append(row)
         for rows in groups.values():
             rows.sort(key=lambda row: (row["event_time"], row["event_id"], row["part"]))
         return groups

@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -156,7 +156,8 @@ class Reader:
         with self._failures(), self._interrupted_in_time():
             done = self._connection.execute(sql, list(parameters))
             columns, found = done.description, done.fetchall()
-        return rows_of([name for name, *_ in columns], found)
+        times = [name for name, kind, *_ in columns if str(kind) == "TIMESTAMP WITH TIME ZONE"]
+        return rows_of([name for name, *_ in columns], found, times)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -372,15 +373,14 @@ def viewed(
     )
 
 
-def rows_of(columns: Sequence[str], found: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Return rows by name of column, times in UTC; those within a column's structures as they are."""
-    return [
-        {
-            name: value.astimezone(UTC) if isinstance(value, datetime) else value
-            for name, value in zip(columns, row, strict=True)
-        }
-        for row in found
-    ]
+def rows_of(columns: Sequence[str], found: Iterable[Sequence[Any]], times: Collection[str]) -> list[dict[str, Any]]:
+    """Return rows by name of column, those named in `times` as UTC; times within structures stay as they are."""
+    rows = [dict(zip(columns, row, strict=True)) for row in found]
+    for name in times:
+        for row in rows:
+            if row[name] is not None:
+                row[name] = row[name].astimezone(UTC)
+    return rows
 
 
 def positions_of(name: str) -> str:

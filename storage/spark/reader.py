@@ -69,7 +69,8 @@ class SparkReader:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """See `storage.query.Relations.rows`."""
         table = self.query(sql, parameters)
-        return rows_of(table.column_names, zip(*(column.to_pylist() for column in table.columns), strict=True))
+        times = [column.name for column in table.schema if pa.types.is_timestamp(column.type)]
+        return rows_of(table.column_names, zip(*(column.to_pylist() for column in table.columns), strict=True), times)
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name; a second one of the same name replaces the first."""

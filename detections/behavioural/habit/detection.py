@@ -75,7 +75,7 @@ class HabitDetection:
         return {}
 
     def _slot(self, slot: Slot) -> Slot:
-        return slot._replace(value=WHOLE) if self.question.whole else slot
+        return Slot(slot.subject, WHOLE, slot.day) if self.question.whole else slot
 
     def _changed(
         self,
