@@ -16,15 +16,16 @@ from sqlalchemy import Connection
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.crashpoint import reach
-from acrwatch.core.errors import ConflictError, RemoteUnreachableError, StoreError
+from acrwatch.core.errors import ConflictError, RemoteUnreachableError
 from detections import failure, risk
 from detections.alerting import ENGINE, Alerting
 from detections.assessing import RiskWatch, assess
 from detections.context import Context, ContextSource
 from detections.detection import Detection, Group, Judgement, Metadata
-from detections.events import HELD_ROWS, NewEvents
+from detections.events import NewEvents
 from detections.lanes import Lanes
 from detections.notices import Publishing
+from detections.slices import Slices
 from storage.lake import Lake
 from storage.query import CHUNK_ROWS, Reader, Slice
 from storage.state import contexts, runs, stages
@@ -41,10 +42,6 @@ LATE_ALL: Final = -timedelta(days=36_500)
 # On two cores a rule looks through the 250,000 rows of a chunk in well under a second: a hundred times that is no
 # slowness of the machine but a rule that must not hold up the others.
 QUERY_SECONDS: Final = 120.0
-
-# For the conditions of all rules together, which take 1 to 2 s for a chunk of 250,000 rows. Where they take longer, the
-# rule whose fault it is runs into its own limit.
-_ASKED_SECONDS: Final = 30.0
 
 # Commits without new rows that are read again before the hint moves on; each costs a fraction of a millisecond.
 _HINT_EVERY: Final = 50
@@ -117,8 +114,9 @@ class Engine:
         with Reader(self.lake.snapshot()) as reader:
             cursors, context, left_out = self._cursors(), self._context(), {*leave_out, *self._retired()}
             chosen = {slug: detection for slug, detection in self.detections.items() if slug not in left_out}
-            slices, quiet = _Slices(self, reader, context, chosen.values(), self._failing()), list[_Turn]()
-            outcomes = [self._run(slices, one, cursors.get(slug), quiet) for slug, one in chosen.items()]
+            pairs = [(detection, cursors.get(slug)) for slug, detection in chosen.items()]
+            slices, quiet = self._slices(reader, context, pairs), list[_Turn]()
+            outcomes = [self._run(slices, detection, cursor, quiet) for detection, cursor in pairs]
             outcomes += self._judge_together(slices, quiet)
         if risk.SLUG not in left_out:
             outcomes.append(self._assess(context))
@@ -153,11 +151,22 @@ class Engine:
         with self.database.connect() as connection:
             return stages.retired(connection, files_say, now=self.clock.now())
 
-    def _failing(self) -> frozenset[str]:
+    def _slices(
+        self, reader: Reader, context: Context, detections: Sequence[tuple[Detection, Cursor | None]]
+    ) -> Slices:
         with self.database.connect() as connection:
-            return failure.failing(connection)
+            failing = failure.failing(connection)
+        return Slices(
+            reader,
+            context,
+            detections,
+            failing,
+            chunk_rows=self.chunk_rows,
+            lateness=self.lateness,
+            seconds=self.query_seconds,
+        )
 
-    def _run(self, slices: "_Slices", detection: Detection, cursor: Cursor | None, quiet: list["_Turn"]) -> Passed:
+    def _run(self, slices: Slices, detection: Detection, cursor: Cursor | None, quiet: list["_Turn"]) -> Passed:
         """Judge one slice, or add to `quiet` what brings nothing to judge; `cursor` is None for a detection added to
         others that run already."""
         metadata, started = detection.metadata, self.clock.now()
@@ -183,7 +192,7 @@ class Engine:
 
     def _attempt(
         self,
-        slices: "_Slices",
+        slices: Slices,
         detection: Detection,
         started: datetime,
         cursor: Cursor | None,
@@ -203,7 +212,7 @@ class Engine:
             self._record_failure(detection, started, slices.rows_after(cursor), error)
             return Passed(failed=(slug,))
 
-    def _judge_together(self, slices: "_Slices", quiet: Sequence["_Turn"]) -> list[Passed]:
+    def _judge_together(self, slices: Slices, quiet: Sequence["_Turn"]) -> list[Passed]:
         """Judge by all detections that found nothing in one transaction for each slice: as many commits, with a sync
         to disk each, would take longer than all questions. Where one raises, each judges by itself."""
         outcomes = []
@@ -219,7 +228,7 @@ class Engine:
                 outcomes += [self._judge_alone(slices, turn) for turn in turns]
         return outcomes
 
-    def _judge_alone(self, slices: "_Slices", turn: "_Turn") -> Passed:
+    def _judge_alone(self, slices: Slices, turn: "_Turn") -> Passed:
         return self._attempt(slices, turn.detection, turn.started, turn.cursor, lambda: self._judge(slices, [turn]))
 
     def _assess(self, context: Context) -> Passed:
@@ -271,13 +280,13 @@ class Engine:
         with self.database.begin() as connection:
             runs.advance(connection, moved, cursor.positions, part.hint, now=self.clock.now())
 
-    def _end_failure(self, slices: "_Slices", slug: str) -> None:
+    def _end_failure(self, slices: Slices, slug: str) -> None:
         """Take note that a detection which failed can read again, though there is nothing new to judge."""
         if slug in slices.failing:
             with self.database.begin() as connection:
                 failure.recovered(connection, slug, self.publishing, now=self.clock.now())
 
-    def _judge(self, slices: "_Slices", turns: Sequence["_Turn"]) -> Passed:
+    def _judge(self, slices: Slices, turns: Sequence["_Turn"]) -> Passed:
         """Let detections judge what they observed of one slice, in one transaction."""
         part, made = turns[0].part, []
         with self.database.begin() as connection:
@@ -356,55 +365,6 @@ class _Turn:
     part: Slice
     started: datetime
     observed: Any
-
-
-class _Slices:
-    """The new rows of one pass. Detections whose cursors stand at one place, as most do, share what is read there.
-
-    `failing` are those whose last run had failed when the pass began.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        reader: Reader,
-        context: Context,
-        detections: Collection[Detection],
-        failing: frozenset[str],
-    ) -> None:
-        self.reader = reader
-        self.context = context
-        self.failing = failing
-        self._engine = engine
-        self._detections = detections
-        self._place: tuple[object, ...] = ()
-        self._found: tuple[Slice, NewEvents | None]
-
-    def after(self, cursor: Cursor) -> tuple[Slice, NewEvents | None]:
-        """Return the slice beyond a cursor, and its events; None where it has no rows. Raises StoreError."""
-        if self._place != (cursor.positions, cursor.hint):
-            part = self.reader.slice_after(cursor.positions, cursor.hint, chunk_rows=self._engine.chunk_rows)
-            self._found = part, self._events(part) if part.rows else None
-            self._place = cursor.positions, cursor.hint
-        return self._found
-
-    def rows_after(self, cursor: Cursor | None) -> int:
-        """Return how many rows the slice beyond a cursor has; 0 where it was not found."""
-        found = cursor is not None and self._place == (cursor.positions, cursor.hint)
-        return self._found[0].rows if found else 0
-
-    def _events(self, part: Slice) -> NewEvents:
-        if len(self._detections) == 1 or part.rows > HELD_ROWS:
-            return self._new_events(part, None)
-        try:
-            with self.reader.within(min(_ASKED_SECONDS, self._engine.query_seconds)):
-                return self._new_events(part, [where for one in self._detections for where in one.asks])
-        except StoreError as error:  # a condition that fails must not cost the others
-            log.warning("the conditions of all rules cannot be judged at once, so each by itself: %s", error)
-            return self._new_events(part, ())
-
-    def _new_events(self, part: Slice, asked: Collection[str] | None) -> NewEvents:
-        return NewEvents(self.reader, part, self.context, lateness=self._engine.lateness, asked=asked)
 
 
 def publish(alerting: Alerting, judgement: Judgement) -> None:
