@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 # With waits from 1 s, doubled up to 60 s, some two minutes; or as long as the service asks for each time.
 ATTEMPTS: Final = 8
 _CLOSE_SECONDS: Final = 5.0
+# aiohttp gives up its sockets without waiting for them: TLS over the socket over the loop take a turn each.
+_CLOSING_TURNS: Final = 10
 
 
 class Client(Protocol):
@@ -94,3 +96,5 @@ class Asking:
                     await client.close()
             except TimeoutError:
                 log.warning("the connection to Log Analytics did not close within %.0f s", _CLOSE_SECONDS)
+        for _ in range(_CLOSING_TURNS):
+            await asyncio.sleep(0)

@@ -27,7 +27,7 @@ from ingest.loganalytics.query import Answer, Query
 
 # The service takes up to 600 s, 180 unless told otherwise. A window that needs longer than this is better halved.
 SERVER_SECONDS: Final = 120
-_GRACE_SECONDS: Final = 15.0  # for the answer's way back
+GRACE_SECONDS: Final = 15.0  # for the answer's way back
 _CONNECT_SECONDS: Final = 10.0
 _NOT_JSON_REMEDY: Final = "Check the endpoint: something else than Azure Monitor seems to answer there"
 
@@ -36,12 +36,19 @@ class LogsClient:
     """Asks workspaces of one endpoint. Belongs to the event loop it was made on; close it."""
 
     def __init__(
-        self, access: LogsAccess, token_source: MakeTokenSource | None = None, seconds: float = SERVER_SECONDS
+        self,
+        access: LogsAccess,
+        token_source: MakeTokenSource | None = None,
+        *,
+        seconds: int = SERVER_SECONDS,
+        grace: float = GRACE_SECONDS,
     ) -> None:
         """`token_source` makes what tokens come from, where another than the access names is wanted. `seconds`: for how
-        long to wait for an answer. Raises ConfigError where the credential cannot be used here."""
+        long the service may take, `grace` for how much longer to wait for its answer. Raises ConfigError where the
+        credential cannot be used here."""
         self._access = access
         self._seconds = seconds
+        self._patience = seconds + grace
         self._credential = Credential(token_source or made_by(access.entra))
         options: dict[str, Any] = {"audience": access.audience} if access.audience else {}
         if access.entra.ca_file is not None:
@@ -51,7 +58,7 @@ class LogsClient:
             endpoint=access.endpoint,
             retry_total=0,
             connection_timeout=_CONNECT_SECONDS,
-            read_timeout=seconds + _GRACE_SECONDS,
+            read_timeout=self._patience,
             **options,
         )
 
@@ -81,7 +88,7 @@ class LogsClient:
                 workspace,
                 query.text(),
                 timespan=query.timespan(),
-                server_timeout=int(self._seconds) or 1,
+                server_timeout=self._seconds,
                 raw_response_hook=heard.append,
             )
         except (AzureError, ValueError) as error:
@@ -106,7 +113,7 @@ class LogsClient:
                 remedy="Sign in with `az login`, or choose another credential",
             )
         if isinstance(error, ServiceResponseTimeoutError):
-            return failures.TooSlowError(f"{where} sent no answer within {self._seconds + _GRACE_SECONDS:g} s: {error}")
+            return failures.TooSlowError(f"{where} sent no answer within {self._patience:g} s: {error}")
         if isinstance(error, AzureError):
             return failures.PassingError(
                 f"{where} cannot be reached: {error}",

@@ -88,7 +88,8 @@ class Bench:
         lake = Lake.open(self.folder / "lake")
         tables = [pq.read_table(lake.root / file.path, partitioning=None) for file in lake.snapshot().files]
         rows = [tuple(row[name] for name in columns) for table in tables for row in table.to_pylist()]
-        return sorted(row[0] if len(columns) == 1 else row for row in rows)
+        rows.sort(key=lambda row: [(value is None, value) for value in row])
+        return [row[0] if len(columns) == 1 else row for row in rows]
 
 
 @pytest.fixture

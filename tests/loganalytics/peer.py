@@ -66,6 +66,7 @@ class Peer:
         self.on_asked: Callable[[Parsed], object] = lambda _query: None
         self.asked: list[tuple[str, Parsed]] = []
         self.prefers: set[str] = set()
+        self.new_columns: list[str] = []  # that Azure has added to every table
         self.forbidden: set[str] = set()
         self.issuer = TokenIssuer()
         self._chance = random.Random(seed)
@@ -151,7 +152,7 @@ class Peer:
         return Reply(200, json.dumps({**part, "error": error}).encode())
 
     def _table(self, table: str, found: Sequence[LogsRow]) -> dict[str, Any]:
-        names = [*_COMMON, *_STRINGS[table]]
+        names = [*_COMMON, *_STRINGS[table], *self.new_columns]
         columns = [{"name": "TimeGenerated", "type": "datetime"}, *({"name": name, "type": "string"} for name in names)]
         columns += [{"name": "TenantId", "type": "guid"}, {"name": "IngestionTime", "type": "datetime"}]
         columns += [{"name": "_BilledSize", "type": "real"}]
