@@ -36,7 +36,7 @@ from storage.state.log_reads import LogRead
 log = logging.getLogger(__name__)
 
 TYPE: Final = "loganalytics"
-ENTRA_SETTINGS: Final[tuple[Setting[Any], ...]] = (
+CONNECTION_SETTINGS: Final[tuple[Setting[Any], ...]] = (
     Setting("endpoint", parse_endpoint, PUBLIC_CLOUD, "Where queries go; https://api.loganalytics.us and others."),
     Setting("audience", text, None, "What the tokens are for, if not the endpoint: for one that stands before it."),
     Setting(
@@ -51,7 +51,7 @@ ENTRA_SETTINGS: Final[tuple[Setting[Any], ...]] = (
 )
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     Setting("workspaces", parse_workspaces, REQUIRED, "Ids of the workspaces (customerId, not the name)."),
-    *ENTRA_SETTINGS,
+    *CONNECTION_SETTINGS,
     Setting("every", duration, timedelta(minutes=2), "How often to ask for new rows."),
     Setting("start", duration, timedelta(hours=24), "How far back the very first reading begins; only then."),
 )

@@ -78,9 +78,7 @@ def test_an_endpoint_that_nobody_ever_reached_is_told_of_at_once(bench: Bench, p
 def test_a_slow_answer_counts_once_it_is_longer_than_our_patience(bench: Bench, peer: Peer) -> None:
     peer.faults = [Reply(seconds=1.5, answers=True)]
     access = LogsAccess((WORKSPACE,), peer.endpoint, AUDIENCE, Access(ca_file=bench.ca))
-    asking = Asking(
-        lambda: LogsClient(access, lambda: bench.tokens, seconds=-14.5)
-    )  # with 15 s of grace: half a second
+    asking = Asking(lambda: LogsClient(access, lambda: bench.tokens, seconds=1, grace=-0.5))
     try:
         query = Query(LOGINS, BEGIN, BEGIN + HOUR, 10)
         with pytest.raises(TooSlowError, match=r"sent no answer within 0\.5 s"):
