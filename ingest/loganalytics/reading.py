@@ -11,7 +11,7 @@ from ingest.loganalytics.windows import Window, Windows
 from storage.state.log_reads import LogRead
 
 # The service gives at most 500,000 rows and some 100 MB; a row is 1 to 2 KB of JSON, and some 5 KB in the client.
-ROWS: Final = 20_000
+ROWS: Final = 10_000
 # Log Analytics replaces the time of a record more than 2 days old by the time it came, so no row comes later with a
 # time older than that. (learn.microsoft.com/azure/azure-monitor/logs/data-ingestion-time)
 LATEST: Final = timedelta(days=2, hours=1)
@@ -55,8 +55,9 @@ class Reading(Protocol):
         """Take note that the answer was larger than the service gives."""
         ...
 
-    def too_slow(self, asked: Asked) -> None:
-        """Take note that no answer came in time. Raises RemoteUnreachableError where asking for less will not help."""
+    def too_slow(self, asked: Asked, why: str) -> None:
+        """Take note that no whole answer came in time, for this reason. Raises RemoteUnreachableError where asking for
+        less will not help."""
         ...
 
 
@@ -87,8 +88,8 @@ class _Stepping:
     def too_much(self, asked: Asked) -> None:
         (self._late if asked.late else self._times).too_much(asked.window)
 
-    def too_slow(self, asked: Asked) -> None:
-        (self._late if asked.late else self._times).too_slow(asked.window)
+    def too_slow(self, asked: Asked, why: str) -> None:
+        (self._late if asked.late else self._times).too_slow(asked.window, why)
 
     def _late_windows(self) -> Windows:
         return Windows(self.read.swept - OVERLAP, first=FIRST, longest=LONGEST)

@@ -80,11 +80,12 @@ class Windows:
         else:
             self._divide(window)
 
-    def too_slow(self, window: Window) -> None:
-        """Take note that no answer came in time. Raises RemoteUnreachableError where a shorter window will not help."""
+    def too_slow(self, window: Window, why: str) -> None:
+        """Take note that no whole answer came in time, for this reason. Raises RemoteUnreachableError where a shorter
+        window will not help."""
         if window.length <= PATIENT:
             raise RemoteUnreachableError(
-                f"the workspace did not answer a query over {window.length.total_seconds():g} s of logs in time",
+                f"{why}, though asked for {window.length.total_seconds():g} s of logs alone",
                 remedy="Look at the health of Azure Monitor; what was read so far is kept, and reading goes on there",
             )
         self._span = window.length / 2

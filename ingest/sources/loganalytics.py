@@ -262,7 +262,7 @@ class LogAnalyticsSource:
             return []
         except TooSlowError as error:
             log.info("%s; asking for less", error)
-            reading.too_slow(asked)
+            reading.too_slow(asked, error.message)
             return []
         except NoTableError as error:
             log.debug("%s", error)

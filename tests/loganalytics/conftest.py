@@ -1,6 +1,7 @@
 """A peer over TLS, a lake and a state database, and sources between them."""
 
 import gc
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -52,14 +53,15 @@ class Bench:
 
     peer: Peer
     folder: Path
+    template: Path  # a state database as it is after migration
     clock: Hands = field(default_factory=Hands)
     paused: list[float] = field(default_factory=list)
     made: list[LogAnalyticsSource] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ca = self.peer.write_ca(self.folder / "ca.pem")
+        shutil.copy(self.template, self.folder / "state.db")
         self.database = Database(f"sqlite:///{self.folder / 'state.db'}")
-        self.database.migrate()
         self.tokens = Tokens(self.peer)
 
     @property
@@ -98,9 +100,18 @@ def peer() -> Iterator[Peer]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "state.db"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    return path
+
+
 @pytest.fixture
-def bench(peer: Peer, tmp_path: Path) -> Iterator[Bench]:
-    found = Bench(peer, tmp_path)
+def bench(peer: Peer, tmp_path: Path, template: Path) -> Iterator[Bench]:
+    found = Bench(peer, tmp_path, template)
     yield found
     for source in found.made:
         source.stop()

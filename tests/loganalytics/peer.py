@@ -66,7 +66,7 @@ class Peer:
         self.on_asked: Callable[[Parsed], object] = lambda _query: None
         self.asked: list[tuple[str, Parsed]] = []
         self.prefers: set[str] = set()
-        self.new_columns: list[str] = []  # that Azure has added to every table
+        self.new_columns: dict[str, str] = {}  # that Azure has added to every table, and their types
         self.forbidden: set[str] = set()
         self.issuer = TokenIssuer()
         self._chance = random.Random(seed)
@@ -152,10 +152,11 @@ class Peer:
         return Reply(200, json.dumps({**part, "error": error}).encode())
 
     def _table(self, table: str, found: Sequence[LogsRow]) -> dict[str, Any]:
-        names = [*_COMMON, *_STRINGS[table], *self.new_columns]
+        names = [*_COMMON, *_STRINGS[table]]
         columns = [{"name": "TimeGenerated", "type": "datetime"}, *({"name": name, "type": "string"} for name in names)]
         columns += [{"name": "TenantId", "type": "guid"}, {"name": "IngestionTime", "type": "datetime"}]
         columns += [{"name": "_BilledSize", "type": "real"}]
+        columns += [{"name": name, "type": kind} for name, kind in self.new_columns.items()]
         if table == REPOSITORIES:
             columns += [{"name": "Size", "type": "int"}, {"name": "UserTenantId", "type": "guid"}]
         rows = []

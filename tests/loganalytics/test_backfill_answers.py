@@ -133,7 +133,7 @@ def test_an_absent_guid_is_absent_and_a_tag_may_be_called_none(bench: Bench, pee
 
 
 def test_what_describes_the_row_and_not_the_event_is_left_out_and_what_is_new_is_kept(bench: Bench, peer: Peer) -> None:
-    peer.new_columns = ["NewColumn"]
+    peer.new_columns = {"NewColumn": "string", "NewGuid": "guid", "NewSpan": "timespan"}
     peer.add(WORKSPACE, LOGINS, [login(9, BEGIN, NewColumn="kept")])
     bench.read()
     assert {extra for extra in bench.events("extra") if extra} == {'{"NewColumn":"kept"}'}

@@ -224,6 +224,7 @@ def _alerts(bench: Bench, moment: datetime) -> tuple[list[bool], int]:
 def test_alerts_of_a_backfill_are_historical_unless_asked_for(
     bench: Bench, peer: Peer, history: History | None, told: tuple[list[bool], int]
 ) -> None:
-    peer.add(WORKSPACE, LOGINS, [login(1, NOW - HOUR, Identity="contoso")])
-    assert bench.read(history=history).events == 1
+    """An event that is stored 30 hours after it happened, which is late by itself unless it arrived before."""
+    peer.add(WORKSPACE, LOGINS, [login(1, NOW - 30 * HOUR, Identity="contoso")])
+    assert bench.read(history=history, start=2 * DAY).events == 1
     assert _alerts(bench, NOW + 40 * DAY) == told
