@@ -85,10 +85,11 @@ class Asking:
                 return answer
 
     async def _end(self) -> None:
-        running = asyncio.all_tasks() - {asyncio.current_task()}
+        running = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in running:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            await asyncio.wait(running, timeout=_CLOSE_SECONDS)
         client, self._client = self._client, None
         if client is not None:
             try:

@@ -6,6 +6,7 @@ What it does beyond answering, a test says: limits of rows, bytes and time, and 
 import json
 import random
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -54,6 +55,15 @@ def throttled(after: str) -> Reply:
     return refusal(429, "TooManyRequests", "Rate limit is exceeded", Retry_After=after)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that have hung up."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class Peer:
     """Serves while the block runs. `rows` by workspace and table; a table that is not there was never written to."""
 
@@ -71,8 +81,7 @@ class Peer:
         self.issuer = TokenIssuer()
         self._chance = random.Random(seed)
         self._authority = LocalAuthority(datetime.now(UTC))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.socket = self._authority.server_context().wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 

@@ -18,6 +18,9 @@ from tests.loganalytics.conftest import HISTORY, Bench
 from tests.loganalytics.peer import AUDIENCE, LOGINS, REPOSITORIES, Peer, Reply, refusal, throttled
 from tests.loganalytics.scene import BEGIN, OTHER, WORKSPACE, identities, login, logins, pull
 
+# A question that is cancelled while its connection is being opened leaves a socket to the garbage collector (CPython 3.11).
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 HOUR = timedelta(hours=1)
 
 
@@ -140,7 +143,7 @@ def test_what_describes_the_row_and_not_the_event_is_left_out_and_what_is_new_is
 
 
 def test_a_row_that_cannot_become_an_event_is_kept_once_however_often_it_is_read(bench: Bench, peer: Peer) -> None:
-    peer.add(WORKSPACE, LOGINS, [login(7, BEGIN + HOUR, _ResourceId=None, OperationName="Login")])
+    peer.add(WORKSPACE, LOGINS, [login(7, BEGIN + timedelta(seconds=90), _ResourceId=None)])
     for rows in (1000, 2):
         bench.read(
             rows=rows, history=None if rows == 0 else HISTORY.__class__(HISTORY.since, HISTORY.until, again=True)

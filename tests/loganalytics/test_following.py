@@ -23,6 +23,9 @@ from tests.loganalytics.kql import TICKS
 from tests.loganalytics.peer import LOGINS, REPOSITORIES, Peer, refusal
 from tests.loganalytics.scene import BEGIN, NOW, OTHER, WORKSPACE, identities, login, on_the_wire, pull, ticks
 
+# A question that is cancelled while its connection is being opened leaves a socket to the garbage collector (CPython 3.11).
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 STREAM = "eventhub/ns.example.com/audit/0/0"
 
@@ -56,7 +59,8 @@ def _identities(messages: Sequence[Message]) -> list[str]:
 
 
 def test_rows_are_handed_out_once_as_they_are_taken_in(bench: Bench, peer: Peer) -> None:
-    peer.add(WORKSPACE, LOGINS, [login(1, NOW - HOUR), login(0, NOW - 26 * HOUR, NOW - 25 * HOUR)])
+    just_come = login(1, NOW - HOUR, NOW - 4 * MINUTE)
+    peer.add(WORKSPACE, LOGINS, [just_come, login(0, NOW - 26 * HOUR, NOW - 25 * HOUR)])
     source = _following(bench)
     source.start()
     assert _identities(_round(source)) == identities([1])
