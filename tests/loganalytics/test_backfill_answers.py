@@ -18,7 +18,7 @@ from tests.loganalytics.conftest import HISTORY, Bench
 from tests.loganalytics.peer import AUDIENCE, LOGINS, REPOSITORIES, Peer, Reply, refusal, throttled
 from tests.loganalytics.scene import BEGIN, OTHER, WORKSPACE, identities, login, logins, pull
 
-# A question that is cancelled while its connection is being opened leaves a socket to the garbage collector (CPython 3.11).
+# Cancelled while its connection is being opened, a question leaves a socket to the garbage collector (CPython 3.11).
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 HOUR = timedelta(hours=1)

@@ -21,7 +21,7 @@ from tests.loganalytics.conftest import HISTORY, Bench
 from tests.loganalytics.peer import LOGINS, REPOSITORIES, Peer, refusal, throttled
 from tests.loganalytics.scene import BEGIN, NOW, WORKSPACE, identities, login, logins, pull
 
-# A question that is cancelled while its connection is being opened leaves a socket to the garbage collector (CPython 3.11).
+# Cancelled while its connection is being opened, a question leaves a socket to the garbage collector (CPython 3.11).
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)

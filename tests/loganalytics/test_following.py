@@ -23,7 +23,7 @@ from tests.loganalytics.kql import TICKS
 from tests.loganalytics.peer import LOGINS, REPOSITORIES, Peer, refusal
 from tests.loganalytics.scene import BEGIN, NOW, OTHER, WORKSPACE, identities, login, on_the_wire, pull, ticks
 
-# A question that is cancelled while its connection is being opened leaves a socket to the garbage collector (CPython 3.11).
+# Cancelled while its connection is being opened, a question leaves a socket to the garbage collector (CPython 3.11).
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
