@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from acrwatch.core.errors import StoreError
+from acrwatch.core.model import BACKFILL, BACKFILL_ALERT
 from storage.activity import ACTIVITY, COLUMNS, EVENTS
 from storage.lake.snapshot import Hint, LakeFile, Snapshot, appended, total_rows
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
@@ -358,10 +359,15 @@ def viewed(
 
     Rows beyond the slice (or span) are left out, so that a pass is a function of the rows up to there and of nothing
     else. `late` is true where the event arrived more than `lateness` after it happened; it arrived when the event hub
-    took it, or, by other roads, when it was stored. A slice's positions are read from the table `positions_of(name)`.
+    took it, or, by other roads, when it was stored. History that was backfilled is late whatever its age, or, where
+    people asked for its alerts, counts as having arrived when it happened. A slice's positions are read from the table
+    `positions_of(name)`.
     """
     extra = "".join(f", {expression} AS {column}" for column, expression in derived.items())
-    late = f"epoch_us(coalesce(enqueued_time, ingested_at)) - epoch_us(event_time) > {_microseconds(lateness)}"
+    late = (
+        f"(e.source LIKE '{BACKFILL}%' OR CASE WHEN e.source LIKE '{BACKFILL_ALERT}%' THEN 0 "
+        f"ELSE epoch_us(coalesce(enqueued_time, ingested_at)) - epoch_us(event_time) END > {_microseconds(lateness)})"
+    )
     if isinstance(part, Slice):
         is_new = f"e.sequence_number > coalesce(p.judged, {-(2**63)})"
         rest = f"JOIN {positions_of(name)} p ON p.source = e.source WHERE e.sequence_number <= p.upto"

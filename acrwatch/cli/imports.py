@@ -1,10 +1,8 @@
 """`acrwatch import`: audit records from files."""
 
 import dataclasses
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,17 +11,19 @@ import click
 
 from acrwatch.cli.ingest import sentence
 from acrwatch.cli.output import counted, json_option, note, write_json
+from acrwatch.cli.progress import bar
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
     from ingest.pipeline import Counts, Pipeline
     from ingest.sources.files import FilesSource, Progress
     from scheduler import Parts
 
 # Nobody waits for single events of an import; few large commits make few large files.
 _COMMIT_INTERVAL: Final = timedelta(seconds=30)
-_REFRESH_SECONDS: Final = 0.2
 
 
 @click.command("import")
@@ -79,29 +79,16 @@ def _opened(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[FilesSource, Pipe
     return source, pipeline
 
 
-@contextmanager
-def _progress_bar(source: "FilesSource") -> Iterator[None]:
-    """Show on stderr, if it is a terminal, how far the source has read."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+def _progress_bar(source: "FilesSource") -> AbstractContextManager[None]:
+    """Show how far the source has read."""
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    done = threading.Event()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Importing")
+    def columns() -> "Sequence[ProgressColumn]":
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
-        def refresh() -> None:
-            while not done.wait(_REFRESH_SECONDS):
-                seen = source.progress
-                bar.update(task, total=seen.bytes_total, completed=seen.bytes_done)
+        return TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn()
 
-        thread = threading.Thread(target=refresh, name="progress")
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+    return bar(
+        "Importing",
+        columns,
+        lambda: {"total": source.progress.bytes_total, "completed": source.progress.bytes_done},
+    )

@@ -367,6 +367,16 @@ files: Final = Table(  # ledger of imported files, advanced after their rows are
     _column("updated_at", UtcDateTime()),
 )
 
+log_reads: Final = Table(  # how far Log Analytics has been read; storage.state.log_reads
+    "log_reads",
+    metadata,
+    _column("name", String(300), primary_key=True),
+    _column("since", UtcDateTime(), primary_key=True),
+    _column("reached", UtcDateTime()),
+    _column("swept", UtcDateTime()),
+    _column("updated_at", UtcDateTime()),
+)
+
 # --- health and coordination --------------------------------------------------------------------------------------
 
 incidents: Final = Table(  # what makes us blind, for as long as it does

@@ -4,10 +4,11 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from acrwatch.core.errors import NotFoundError
-from storage.state import counts, incidents, leases, ledger, positions
+from acrwatch.core.errors import ConflictError, NotFoundError
+from storage.state import counts, incidents, leases, ledger, log_reads, positions
 from storage.state.database import Database
 from storage.state.dialect import database_time
+from storage.state.log_reads import LogRead
 from storage.state.positions import Position
 
 TODAY = date(2026, 11, 22)
@@ -122,3 +123,28 @@ def test_the_database_tells_the_time_in_utc(database: Database) -> None:
         later = database_time(connection)
     assert told.utcoffset() == timedelta(0)
     assert told <= later
+
+
+def test_what_was_read_of_a_table_is_found_by_any_time_it_holds(database: Database, now: datetime) -> None:
+    day = timedelta(days=1)
+    first, longer = LogRead("logs", now, now + day, now), LogRead("logs", now + day / 2, now + 3 * day, now)
+    with database.begin() as connection:
+        for read in (first, longer, LogRead("other", now - day, now + 9 * day, now)):
+            log_reads.begin(connection, read, now=now)
+        log_reads.begin(connection, LogRead("logs", now, now + 2 * day, now), now=now)  # is there already
+        found = [log_reads.find(connection, "logs", now + hours * day / 24) for hours in (-1, 0, 24, 72, 73)]
+        log_reads.forget(connection, "logs")
+        assert log_reads.find(connection, "logs", now) is None
+    assert found == [None, first, longer, longer, None]
+
+
+def test_of_two_that_read_the_same_table_only_the_first_moves_the_entry(database: Database, now: datetime) -> None:
+    read = LogRead("logs", now, now, now)
+    moved = LogRead("logs", now, now + MINUTE, now + MINUTE)
+    with database.begin() as connection:
+        log_reads.begin(connection, read, now=now)
+        log_reads.advance(connection, read, moved, now=now)
+    with database.begin() as connection, pytest.raises(ConflictError, match="another process reads logs"):
+        log_reads.advance(connection, read, LogRead("logs", now, now + 2 * MINUTE, now), now=now)
+    with database.connect() as connection:
+        assert log_reads.find(connection, "logs", now) == moved
