@@ -1,10 +1,11 @@
 """Which files are finished: kept in SQL, and advanced only when everything before was made durable."""
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from acrwatch.core.clock import Clock
+from ingest.files.marks import Marks
 from storage.state import ledger
 from storage.state.database import Database
 
@@ -20,7 +21,6 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    sequence_number: int
     entry: FileEntry
     offset: int
     records: int
@@ -33,8 +33,7 @@ class Ledger:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._marks: deque[_Mark] = deque()
-        self._stored = -1
+        self._marks: Marks[_Mark] = Marks()
 
     def finished(self, sha256: str) -> bool:
         """Return whether a file of this content was wholly imported before. Raises StoreError."""
@@ -44,25 +43,17 @@ class Ledger:
 
     def mark(self, sequence_number: int, entry: FileEntry, offset: int, records: int, *, finished: bool) -> None:
         """Note how far into a file message `sequence_number` goes; -1 stands for no message at all."""
-        self._marks.append(_Mark(sequence_number, entry, offset, records, finished))
+        self._marks.note(sequence_number, entry.sha256, _Mark(entry, offset, records, finished))
 
     def stored(self, sequence_number: int) -> None:
         """Note that everything up to this message is durable."""
-        self._stored = max(self._stored, sequence_number)
+        self._marks.stored(sequence_number)
 
     def settle(self) -> None:
         """Write what counts by now. Raises StoreError; nothing is forgotten then."""
-        due: dict[str, _Mark] = {}
-        for mark in self._marks:
-            if mark.sequence_number > self._stored:
-                break
-            due[mark.entry.sha256] = mark
-        if due:
-            self._write(list(due.values()))
-        while self._marks and self._marks[0].sequence_number <= self._stored:
-            self._marks.popleft()
+        self._marks.settle(self._write)
 
-    def _write(self, marks: list[_Mark]) -> None:
+    def _write(self, marks: Sequence[_Mark]) -> None:
         now = self._clock.now()
         with self._database.begin() as connection:
             for mark in marks:

@@ -23,7 +23,6 @@ TYPE: Final = "files"
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     Setting("paths", paths, REQUIRED, "Files, or folders with .json, .jsonl and .gz files below."),
 )
-CHUNK_BYTES: Final = 1024 * 1024  # as much as the largest message of an event hub
 
 
 @dataclass(slots=True)
@@ -108,34 +107,24 @@ class FilesSource:
 
     def _read(self, entry: FileEntry, done: int) -> Iterator[Message]:
         records = 0
-        lines: list[bytes] = []
-        size = 0
         # What a file rejects is kept under its content: the stream is new with every import.
         under = ((f"file/{entry.sha256}", number) for number in itertools.count())
         with entry.path.open("rb") as file:
             for piece in pieces(text_blocks(file)):
                 if piece.reason:
-                    message: Message = self._unreadable(
+                    yield self._unreadable(
                         entry.path, next(under), piece.body, piece.length, piece.reason, piece.detail
                     )
-                    yield message
                     continue
-                records += 1
-                lines.append(piece.body)
-                size += len(piece.body)
-                if size >= CHUNK_BYTES:
-                    message = self._message(lines, next(under))
-                    self._ledger.mark(message.sequence_number, entry, file.tell(), records, finished=False)
-                    self.progress.bytes_done = done + file.tell()
-                    yield message
-                    lines, size = [], 0
-        if lines:
-            yield self._message(lines, next(under))
+                records += piece.records
+                message = self._message(piece.body, next(under))
+                self.progress.bytes_done = done + file.tell()
+                yield message
         self._ledger.mark(self._number, entry, entry.size, records, finished=True)
 
-    def _message(self, lines: list[bytes], under: tuple[str, int]) -> Message:
+    def _message(self, body: bytes, under: tuple[str, int]) -> Message:
         self._number += 1
-        return Message(self.name, self._number, b"\n".join(lines), rejects_under=under)
+        return Message(self.name, self._number, body, rejects_under=under)
 
     def _unreadable(
         self, path: Path, under: tuple[str, int], body: bytes, length: int, reason: str, detail: str
