@@ -188,7 +188,8 @@ def _by_line(head: bytes) -> bool:
     """Return whether a blob that begins so is read line by line."""
     if head.startswith((GZIP_MAGIC, *_UTF16)):
         return False
-    return is_lines(head) or (head.lstrip(SPACE).startswith(b"{") and is_json(head))
+    text = head.strip(SPACE)
+    return is_lines(head) or (text.startswith(b"{") and b"\n" not in text and is_json(text))
 
 
 def _sha256(data: bytes) -> str:

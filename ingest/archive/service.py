@@ -87,7 +87,8 @@ class Container:
     def _translated(self, error: Exception, name: str = "") -> AcrWatchError:
         """Return our error for one of the client's: one line that names container and account, never a key."""
         status = getattr(error, "status_code", None)
-        code = str(getattr(error, "error_code", "") or "")
+        given = getattr(error, "error_code", None) or ""  # an enumeration's member, or the text of one it lacks
+        code = str(getattr(given, "value", given))
         words = _first_line(error, code)
         where = f"container {self._address.container!r} of {self._address.account}"
         if isinstance(error, ClientAuthenticationError) or status in (401, 403):
