@@ -14,6 +14,7 @@ OURS = ("acrwatch", "ingest", "storage", "detections", "scheduler")
 DOORS = {
     "azure.eventhub": ("ingest/sources/eventhub.py", "ingest/eventhub/*.py", "acrwatch/simulate/sending.py"),
     "azure.identity": ("ingest/sources/eventhub.py", "ingest/eventhub/*.py"),
+    "azure.storage": ("ingest/archive/service.py",),
     "deltalake": ("storage/lake*.py", "storage/lake/*.py"),
     "httpx": ("acrwatch/delivery/sinks/webhook.py",),
     "apscheduler": ("scheduler.py",),

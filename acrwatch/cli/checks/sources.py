@@ -30,7 +30,9 @@ class _NothingStored:
 def source(session: Session, one: "SourceConfig", *, offline: bool) -> Iterator[Result]:
     """Look at one configured source. Raises AcrWatchError."""
     name = f"{one.where} {one.type}"
-    if one.type != "eventhub":
+    if one.type == "archive":
+        yield _archive(name, one, offline=offline)
+    elif one.type != "eventhub":
         yield Result(name, OK, "its settings are in order")
     elif offline:
         from ingest.eventhub.address import from_settings
@@ -44,6 +46,25 @@ def source(session: Session, one: "SourceConfig", *, offline: bool) -> Iterator[
         address, probed = probe(one.values, Lake.open(root) if root.exists() else _NothingStored(), seconds=SECONDS)
         yield Result(name, OK, f"{address.name} answers and lets us in: {counted(len(probed), 'partition')}")
         yield from _positions(session, name, probed)
+
+
+def _archive(name: str, one: "SourceConfig", *, offline: bool) -> Result:
+    from ingest.archive.address import from_settings
+
+    address = from_settings(one.values)
+    if offline:
+        return Result(name, OK, f"{address.name}: its settings are in order (not asked: --offline)")
+    from ingest.archive.service import AT_ONCE, Container
+
+    container = Container(address, retry=AT_ONCE)
+    try:
+        roots = container.roots()
+    finally:
+        container.close()
+    if not roots:
+        what = f"{address.name} answers, but holds no blob as Azure Monitor files them"
+        return Result(name, WARN, what, "Check the name, and that the diagnostic setting names this account")
+    return Result(name, OK, f"{address.name} answers and lets us in; filed below {counted(len(roots), 'resource')}")
 
 
 def _positions(session: Session, name: str, probed: Sequence["Probed"]) -> Iterator[Result]:
