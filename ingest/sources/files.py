@@ -13,11 +13,12 @@ from typing import Any, Final
 from acrwatch.core.model import Message
 from acrwatch.core.setting import REQUIRED, Setting, paths
 from ingest.files.inflate import text_blocks
-from ingest.files.ledger import FileEntry, Ledger
+from ingest.files.ledger import Ledger
 from ingest.files.listing import content_hash, files
 from ingest.files.split import pieces
 from ingest.opening import Opening
 from ingest.unreadable import Unreadable
+from storage.state.ledger import ImportedFile
 
 TYPE: Final = "files"
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
@@ -87,17 +88,17 @@ class FilesSource:
         self._messages = iter(())
 
     def _read_all(self, sizes: Mapping[Path, int]) -> Iterator[Message]:
-        seen: set[str] = set()
+        seen = self._ledger.finished(set(sizes.values()))
         done = 0
         for path, size in sizes.items():
             self.progress.current = str(path)
             try:
                 sha256 = content_hash(path)
-                if sha256 in seen or self._ledger.finished(sha256):
+                if sha256 in seen:
                     self.progress.files_skipped += 1
                 else:
                     seen.add(sha256)
-                    yield from self._read(FileEntry(sha256, path, size), done)
+                    yield from self._read(path, size, sha256, done)
             except OSError as error:
                 under = f"path/{hashlib.sha256(os.fsencode(path)).hexdigest()}"
                 yield self._unreadable(path, (under, 0), b"", 0, "unreadable_file", error.strerror or str(error))
@@ -105,22 +106,20 @@ class FilesSource:
             self.progress.files_done += 1
             self.progress.bytes_done = done
 
-    def _read(self, entry: FileEntry, done: int) -> Iterator[Message]:
+    def _read(self, path: Path, size: int, sha256: str, done: int) -> Iterator[Message]:
         records = 0
         # What a file rejects is kept under its content: the stream is new with every import.
-        under = ((f"file/{entry.sha256}", number) for number in itertools.count())
-        with entry.path.open("rb") as file:
+        under = ((f"file/{sha256}", number) for number in itertools.count())
+        with path.open("rb") as file:
             for piece in pieces(text_blocks(file)):
                 if piece.reason:
-                    yield self._unreadable(
-                        entry.path, next(under), piece.body, piece.length, piece.reason, piece.detail
-                    )
+                    yield self._unreadable(path, next(under), piece.body, piece.length, piece.reason, piece.detail)
                     continue
                 records += piece.records
                 message = self._message(piece.body, next(under))
                 self.progress.bytes_done = done + file.tell()
                 yield message
-        self._ledger.mark(self._number, entry, entry.size, records, finished=True)
+        self._ledger.note(self._number, ImportedFile(sha256, str(path), size, records))
 
     def _message(self, body: bytes, under: tuple[str, int]) -> Message:
         self._number += 1

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from storage.state.dialect import upsert
+from storage.state.dialect import upsert_all
 from storage.state.tables import blobs
 
 # SQLite takes 999 parameters in a statement at the least.
@@ -46,9 +46,10 @@ def find(connection: Connection, names: Sequence[str]) -> Mapping[str, BlobProgr
 def advance(connection: Connection, progress: Iterable[BlobProgress], *, now: datetime) -> None:
     """Replace what is known of each of these blobs."""
     # In one order everywhere, so that two PostgreSQL writers cannot wait for each other.
-    for one in sorted(progress, key=lambda one: one.name):
-        row = {**asdict(one), "key": _key(one.name), "updated_at": now}
-        upsert(connection, blobs, row, replace=[name for name in row if name not in ("key", "name")])
+    ordered = sorted(progress, key=lambda one: one.name)
+    rows = [{**asdict(one), "key": _key(one.name), "updated_at": now} for one in ordered]
+    changing = ["offset", "records", "tail_length", "tail_sha256", "etag", "updated_at"]
+    upsert_all(connection, blobs, rows, replace=changing)
 
 
 def _key(name: str) -> str:
