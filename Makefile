@@ -4,8 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= 4
+AZURITE := .ci/azurite/node_modules/.package-lock.json
 
-.PHONY: demo test check lint types layers format lock bench drill clean
+.PHONY: demo azurite test check lint types layers format lock bench drill clean
 .DEFAULT_GOAL := test
 
 $(STAMP): requirements.lock pyproject.toml
@@ -21,6 +22,13 @@ demo: $(STAMP)
 # Half of what the tests take is waiting for sockets and processes: four workers fill two cores.
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
+
+# The storage emulator of the tests: needs npm. It is locked by hashes, and no package's scripts are run.
+azurite: $(AZURITE)
+
+$(AZURITE): .ci/azurite/package.json .ci/azurite/package-lock.json
+	npm ci --prefix .ci/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $(AZURITE)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

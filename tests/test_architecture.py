@@ -15,6 +15,7 @@ DOORS = {
     "azure.eventhub": ("ingest/sources/eventhub.py", "ingest/eventhub/*.py", "acrwatch/simulate/sending.py"),
     "azure.monitor.query": ("ingest/loganalytics/client.py",),
     "azure.identity": ("ingest/sources/eventhub.py", "ingest/eventhub/*.py"),
+    "azure.storage": ("ingest/archive/service.py",),
     "deltalake": ("storage/lake*.py", "storage/lake/*.py"),
     "httpx": ("acrwatch/delivery/sinks/webhook.py",),
     "apscheduler": ("scheduler.py",),

@@ -15,6 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 ROADS: Final = {
     "log-analytics": Entry("acrwatch.cli.backfill_log_analytics:log_analytics", "From Log Analytics workspaces."),
+    "archive": Entry("acrwatch.cli.backfill_archive:archive", "From a storage account."),
 }
 
 
@@ -27,27 +28,35 @@ def backfill() -> None:
     """
 
 
-def stretch_options(command: F) -> F:
-    """Add what every road is told: from when, up to when, and whether its alerts are told."""
-    for decorate in reversed((
-        click.option("--from", "since", metavar="TIME|SPAN", required=True, help="A date, a time, or a span ago: 30d."),
-        click.option("--to", "until", metavar="TIME|SPAN", help="Up to when, not included. Default: now."),
-        click.option("--alert", is_flag=True, help="Deliver its alerts, as if it happened now."),
-    )):  # fmt: skip
-        command = decorate(command)
-    return command
+def stretch_options(*, required: bool) -> Callable[[F], F]:
+    """Return what adds what every road is told: from when (`required`, or from the first there is), up to when, and
+    whether its alerts are told."""
+    otherwise = "" if required else " Default: the first there is."
+    since = f"A date, a time, or a span ago: 30d.{otherwise}"
+
+    def decorate(command: F) -> F:
+        for option in reversed((
+            click.option("--from", "since", metavar="TIME|SPAN", required=required, help=since),
+            click.option("--to", "until", metavar="TIME|SPAN", help="Up to when, not included. Default: now."),
+            click.option("--alert", is_flag=True, help="Deliver its alerts, as if it happened now."),
+        )):  # fmt: skip
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def stretch_of(since: str, until: str | None, now: datetime) -> tuple[datetime, datetime]:
     """Return both ends of the stretch of time that these options mean. Raises ConfigError."""
-    begin = _moment(since, now, "--from")
-    end = now if until is None else min(_moment(until, now, "--to"), now)
+    begin = moment(since, now, "--from")
+    end = now if until is None else min(moment(until, now, "--to"), now)
     if begin >= end:
         raise ConfigError(f"--from ({utc(begin)}) is not before --to ({utc(end)}), which is now at the latest")
     return begin, end
 
 
-def _moment(written: str, now: datetime, option: str) -> datetime:
+def moment(written: str, now: datetime, option: str) -> datetime:
+    """Return what an option says: a date, a time, or a span ago. Raises ConfigError that names the option."""
     try:
         return datetime.strptime(written, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:

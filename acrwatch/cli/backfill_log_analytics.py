@@ -34,7 +34,7 @@ _COMMIT_INTERVAL: Final = timedelta(seconds=30)
 @click.option(
     "--workspace", "workspaces", multiple=True, required=True, metavar="ID", help="Its customerId; repeatable."
 )
-@stretch_options
+@stretch_options(required=True)
 @click.option("--again", is_flag=True, help="Read once more what an earlier run has read.")
 @click.option("--endpoint", metavar="URL", help="Where queries go. Default: https://api.loganalytics.io.")
 @click.option("--audience", metavar="URL", help="What tokens are for, if not the endpoint.")

@@ -1,8 +1,6 @@
 """`acrwatch import`: audit records from files."""
 
 import dataclasses
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,19 +9,17 @@ import click
 
 from acrwatch.cli.ingest import sentence
 from acrwatch.cli.output import counted, json_option, note, write_json
-from acrwatch.cli.progress import bar
+from acrwatch.cli.progress import progress_bar
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from rich.progress import ProgressColumn
-
     from ingest.pipeline import Counts, Pipeline
     from ingest.sources.files import FilesSource, Progress
     from scheduler import Parts
 
 # Nobody waits for single events of an import; few large commits make few large files.
-_COMMIT_INTERVAL: Final = timedelta(seconds=30)
+COMMIT_INTERVAL: Final = timedelta(seconds=30)
 
 
 @click.command("import")
@@ -52,7 +48,7 @@ def read_files(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[Progress, Coun
     """Store what these files hold; return how far it came and what was counted. Raises NotFoundError where none is a
     file of records."""
     source, pipeline = _opened(parts, paths)
-    with _progress_bar(source):
+    with progress_bar(source, "Importing"):
         counts = pipeline.run_once()
     if not source.progress.files_total:
         raise NotFoundError(
@@ -74,21 +70,6 @@ def _opened(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[FilesSource, Pipe
         lake=lake,
         database=parts.database,
         clock=parts.clock,
-        commit_interval=_COMMIT_INTERVAL,
+        commit_interval=COMMIT_INTERVAL,
     )
     return source, pipeline
-
-
-def _progress_bar(source: "FilesSource") -> AbstractContextManager[None]:
-    """Show how far the source has read."""
-
-    def columns() -> "Sequence[ProgressColumn]":
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-
-        return TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-
-    return bar(
-        "Importing",
-        columns,
-        lambda: {"total": source.progress.bytes_total, "completed": source.progress.bytes_done},
-    )

@@ -3,11 +3,13 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
+
+    from ingest.sources.files import Progress
 
 _REFRESH_SECONDS: Final = 0.2
 
@@ -38,3 +40,24 @@ def bar(
         finally:
             done.set()
             thread.join()
+
+
+class ReadingBytes(Protocol):
+    """A source that says how many bytes it has read, and will read."""
+
+    progress: "Progress"
+
+
+def progress_bar(source: ReadingBytes, what: str) -> AbstractContextManager[None]:
+    """Show how far a source has read: bytes, rate, and how long it will take."""
+
+    def columns() -> "Sequence[ProgressColumn]":
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+        said = TextColumn("{task.description}", markup=False)
+        return said, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+
+    def look() -> dict[str, Any]:
+        return {"total": source.progress.bytes_total or None, "completed": source.progress.bytes_done}
+
+    return bar(what, columns, look)

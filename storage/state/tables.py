@@ -377,6 +377,19 @@ log_reads: Final = Table(  # how far Log Analytics has been read; storage.state.
     _column("updated_at", UtcDateTime()),
 )
 
+blobs: Final = Table(  # ledger of a storage archive's blobs, advanced after their rows are durable
+    "blobs",
+    metadata,
+    _column("key", String(64), primary_key=True),  # SHA-256 of the name
+    _column("name", Text),  # account, container and path
+    _column("offset", BigInteger),
+    _column("records", BigInteger),
+    _column("tail_length", Integer),
+    _column("tail_sha256", String(64)),
+    _column("etag", String(100)),
+    _column("updated_at", UtcDateTime()),
+)
+
 # --- health and coordination --------------------------------------------------------------------------------------
 
 incidents: Final = Table(  # what makes us blind, for as long as it does

@@ -35,6 +35,8 @@ def source(session: Session, one: "SourceConfig", *, offline: bool) -> Iterator[
     name = f"{one.where} {one.type}"
     if one.type == "loganalytics":
         yield from _workspaces(session, name, one, offline=offline)
+    elif one.type == "archive":
+        yield _archive(name, one, offline=offline)
     elif one.type != "eventhub":
         yield Result(name, OK, "its settings are in order")
     elif offline:
@@ -67,6 +69,25 @@ def _workspaces(session: Session, name: str, one: "SourceConfig", *, offline: bo
             yield Result(name, WARN, f"{where} answers, but holds no row of the last day", _NO_ROWS)
         else:
             yield Result(name, WARN, f"{where} does not exist: nothing was ever written to it", _NO_ROWS)
+
+
+def _archive(name: str, one: "SourceConfig", *, offline: bool) -> Result:
+    from ingest.archive.address import from_settings
+
+    address = from_settings(one.values)
+    if offline:
+        return Result(name, OK, f"{address.name}: its settings are in order (not asked: --offline)")
+    from ingest.archive.service import AT_ONCE, Container
+
+    container = Container(address, retry=AT_ONCE)
+    try:
+        roots = container.roots()
+    finally:
+        container.close()
+    if not roots:
+        what = f"{address.name} answers, but holds no blob as Azure Monitor files them"
+        return Result(name, WARN, what, "Check the name, and that the diagnostic setting names this account")
+    return Result(name, OK, f"{address.name} answers and lets us in; filed below {counted(len(roots), 'resource')}")
 
 
 def _positions(session: Session, name: str, probed: Sequence["Probed"]) -> Iterator[Result]:
