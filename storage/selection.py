@@ -50,13 +50,8 @@ class Selection:
 
     since: datetime | None = None
     until: datetime | None = None
-    any_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    any_of: Mapping[str, Sequence[str | bytes]] = field(default_factory=dict)
     addresses: Sequence[tuple[bytes, bytes]] = ()
-
-    @property
-    def is_of_time_alone(self) -> bool:
-        """Whether nothing but times is asked for."""
-        return not self.any_of and not self.addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +116,7 @@ def _condition(selection: Selection) -> ds.Expression:
     if selection.until is not None:
         met &= ds.field("event_time") < pa.scalar(selection.until, _type("event_time"))
     for column, values in selection.any_of.items():
-        met &= _any_of(ds.field(column), list(values))
+        met &= _any_of(column, values)
     if selection.addresses:
         key = ds.field("ip_key")
         within = [(key >= pa.scalar(low, pa.binary())) & (key <= pa.scalar(high, pa.binary())) for low, high in
@@ -130,8 +125,11 @@ def _condition(selection: Selection) -> ds.Expression:
     return met
 
 
-def _any_of(column: ds.Expression, values: Sequence[str]) -> ds.Expression:
-    return _or([column == value for value in values]) if values else ds.scalar(value=False)
+def _any_of(name: str, values: Sequence[str | bytes]) -> ds.Expression:
+    column = ds.field(name)
+    if name in FEW_VALUES:  # Arrow compares dictionaries with one value at a time
+        return _or([column == value for value in values]) if values else ds.scalar(value=False)
+    return column.isin(pa.array(values, _type(name)))
 
 
 def _or(conditions: Sequence[ds.Expression]) -> ds.Expression:

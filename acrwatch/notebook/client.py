@@ -1,8 +1,6 @@
 """What `acrwatch.open` returns: events, alerts, SQL and rules over one lake."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import pandas as pd
@@ -11,32 +9,19 @@ import pyarrow as pa
 import acrwatch.notebook.accessor  # noqa: F401 - registers df.acr
 from acrwatch.core.clock import Clock
 from acrwatch.core.errors import ConfigError
-from acrwatch.notebook.choosing import (
-    SEVERITIES,
-    STATUSES,
-    OneOrMore,
-    columns_of,
-    one_of,
-    selection_of,
-    several,
-    severities_of,
-)
-from acrwatch.notebook.frames import frame_of, severity_categories
+from acrwatch.notebook.alert import Alert
+from acrwatch.notebook.alert_frame import alert_frame
+from acrwatch.notebook.choosing import STATUSES, OneOrMore, one_of, selection_of, several, severities_of
+from acrwatch.notebook.frames import frame_of
 from acrwatch.notebook.known import Known
 from acrwatch.notebook.spans import SpanLike, span_of
-from acrwatch.notebook.truncation import warn_truncated
+from acrwatch.notebook.stored import Stored, origin, spelled
+from acrwatch.notebook.warning import warn_truncated
 from storage import sandbox
 from storage.alert_table import alert_table
-from storage.lake.reading import read_snapshot
-from storage.lake.snapshot import Snapshot
-from storage.selection import select
 from storage.state import alerts as store
-from storage.state.database import Database
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from acrwatch.notebook.alert import Alert
     from acrwatch.notebook.rule import Rule
 
 LIMIT: Final = 1_000_000
@@ -46,14 +31,14 @@ ALERT_LIMIT: Final = 100_000
 class Client:
     """One lake, and perhaps a state database, to read. Every call looks at what is stored by then."""
 
-    def __init__(self, path: Path, database: Database | None, known: Known, clock: Clock) -> None:
-        self._path = path
-        self._database = database
+    def __init__(self, stored: Stored, known: Known, clock: Clock) -> None:
+        self._stored = stored
         self._known = known
         self._clock = clock
 
     def __repr__(self) -> str:
-        return f"<acrwatch {self._path}{f' with alerts of {self._database.name}' if self._database else ''}>"
+        database = self._stored.database
+        return f"<acrwatch {self._stored.path}{f' with alerts of {database.name}' if database else ''}>"
 
     def events(
         self,
@@ -75,9 +60,8 @@ class Client:
         identities, digests and repositories are compared as they are written. Where more events meet them than `limit`
         (None: no limit), the newest are returned, with a TruncatedWarning that says how many are left out.
         """
-        asked = span_of(span, self._clock.now())
         chosen = selection_of(
-            asked,
+            span_of(span, self._clock.now()),
             registry=registry,
             operation=operation,
             identity=identity,
@@ -85,13 +69,9 @@ class Client:
             digest=digest,
             repository=repository,
         )
-        snapshot = self._snapshot()
-        found = select(snapshot, chosen, columns_of(columns), limit=_limit(limit))
         filters = {**{name: list(values) for name, values in chosen.any_of.items()}, "ip": several(ip)}
-        query = self._query("events", snapshot, asked, found.more, {k: v for k, v in filters.items() if v is not None})
-        if found.more and limit is not None:
-            warn_truncated("events()", limit, found.more)
-        return frame_of(found.rows, query)
+        given = {name: value for name, value in filters.items() if value is not None}
+        return self._stored.events(chosen, columns, given, limit=_limit(limit))
 
     def alerts(
         self,
@@ -111,7 +91,7 @@ class Client:
         asked = span_of(span, self._clock.now())
         state = None if status is None else one_of(status, STATUSES, "status")
         levels, most = severities_of(severity), _limit(limit)
-        with self._state() as connection:
+        with self._stored.state() as connection:
             found = store.find(
                 connection,
                 status=state,
@@ -129,15 +109,13 @@ class Client:
                 warn_truncated("alerts()", most, more)
         filters = {"status": state, "severity": levels and list(levels), "rule": rule}
         given = {name: value for name, value in filters.items() if value is not None}
-        return alert_frame(alert_table(found[:most]), {"relation": "alerts", **_span(asked), **given, "more": more})
+        return alert_frame(alert_table(found[:most]), {"relation": "alerts", **spelled(*asked), **given, "more": more})
 
-    def alert(self, alert_id: str) -> "Alert":
+    def alert(self, alert_id: str) -> Alert:
         """Return one alert by id, or by a beginning of it that no other has. Raises NotFoundError, ConfigError."""
-        from acrwatch.notebook.alert import Alert
-
-        with self._state() as connection:
+        with self._stored.state() as connection:
             found = store.get(connection, alert_id)
-            return Alert(self, found, tuple(store.history(connection, found.id)))
+            return Alert(self._stored, found, tuple(store.history(connection, found.id)))
 
     @overload
     def sql(
@@ -166,61 +144,35 @@ class Client:
         nothing, and ends after `seconds`. Raises ConfigError where the SQL is wrong, StoreError where it is too slow.
         """
         asked = span_of(span, self._clock.now())
-        snapshot = self._snapshot()
-        limits = sandbox.Limits(_limit(limit), seconds)
-        relations = self._relations(query)
+        snapshot, limits = self._stored.snapshot(), sandbox.Limits(_limit(limit), seconds)
         answer = sandbox.ask(
-            snapshot, query, parameters, since=asked.since, until=asked.until, relations=relations, limits=limits
+            snapshot,
+            query,
+            parameters,
+            since=asked.since,
+            until=asked.until,
+            relations=self._relations(query),
+            limits=limits,
         )
         if answer.more and limit is not None:
             warn_truncated("sql()", limit, answer.more)
         if arrow:
             return answer.rows
-        return frame_of(answer.rows, self._query("sql", snapshot, asked, answer.more, {"sql": query}))
+        spoken = {"sql": query, "parameters": list(parameters), "more": answer.more}
+        return frame_of(answer.rows, {"relation": "sql", **origin(snapshot), **spelled(*asked), **spoken})
 
     def rule(self, slug: str) -> "Rule":
         """Return a detection by name, to run on a frame of events. Raises NotFoundError."""
         from acrwatch.notebook.rule import rule_of
 
-        return rule_of(slug, self._known, self._database, self._clock)
-
-    def _snapshot(self) -> Snapshot:
-        return read_snapshot(self._path)
-
-    @contextmanager
-    def _state(self) -> "Iterator[Connection]":
-        if self._database is None:
-            raise ConfigError(
-                "no state database is known, so there are no alerts to read",
-                remedy='Say where it is: acrwatch.open(path, database="sqlite:///data/state.db"), or config=FILE',
-            )
-        with self._database.connect() as connection:
-            yield connection
+        return rule_of(slug, self._known, self._stored.database, self._clock)
 
     def _relations(self, query: str) -> Mapping[str, pa.Table]:
         """Return the alerts, if the query names them: all that stand, and those set apart."""
         if sandbox.ALERTS_RELATION not in sandbox.named_relations(query):
             return {}
-        with self._state() as connection:
+        with self._stored.state() as connection:
             return {sandbox.ALERTS_RELATION: alert_table(store.find(connection))}
-
-    def _query(
-        self, relation: str, snapshot: Snapshot, asked: tuple[Any, Any], more: int, filters: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Return where a frame comes from, in plain values: what was asked, of which version of which lake."""
-        lake = {"lake": str(snapshot.root), "version": snapshot.version}
-        return {"relation": relation, **lake, **_span(asked), **filters, "more": more}
-
-
-def alert_frame(table: pa.Table, query: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a table of alerts as a DataFrame, severities in their order."""
-    frame = frame_of(table, query)
-    severity_categories(frame, SEVERITIES)
-    return frame
-
-
-def _span(asked: tuple[Any, Any]) -> dict[str, Any]:
-    return {name: at and at.isoformat() for name, at in zip(("since", "until"), asked, strict=True)}
 
 
 def _limit(limit: int | None) -> int | None:

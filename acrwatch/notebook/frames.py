@@ -5,7 +5,7 @@ be missing are `Int64` or `Int16`. Binary columns are text in hex, as alerts and
 midnights in UTC.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -42,11 +42,6 @@ def frame_of(table: pa.Table, query: Mapping[str, Any]) -> pd.DataFrame:
 
 
 _text_types: Final[Mapping[pa.DataType, Any]] = {pa.string(): TEXT, pa.large_string(): TEXT}
-
-
-def severity_categories(frame: pd.DataFrame, levels: Iterable[str]) -> None:
-    """Make `severity` an ordered category, so that `frame.severity >= "medium"` means what it says."""
-    frame["severity"] = pd.Categorical(frame["severity"], categories=list(levels), ordered=True)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

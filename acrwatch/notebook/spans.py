@@ -34,13 +34,14 @@ def span_of(given: SpanLike, now: datetime) -> Span:
             raise _unclear(given) from None
     if isinstance(given, date) or len(given) != 2:
         raise _unclear(given)
-    since, until = (_moment(one, now) for one in given)
+    since, until = (moment_of(one, now) for one in given)
     if since is not None and until is not None and since >= until:
         raise ConfigError(f"the span from {since.isoformat()} to {until.isoformat()} holds no time")
     return Span(since, until)
 
 
-def _moment(given: object, now: datetime) -> datetime | None:
+def moment_of(given: Moment, now: datetime) -> datetime | None:
+    """Return one moment, as `span_of` says; None stays None. Raises ConfigError."""
     if given is None:
         return None
     if isinstance(given, datetime):

@@ -1,4 +1,4 @@
-"""Saying that there is more than a frame holds: never without a word."""
+"""What a frame does not show, said aloud: rows cut off by a limit, events that a detection could not judge."""
 
 import sys
 import warnings
@@ -9,6 +9,10 @@ _HERE = str(Path(__file__).parent)
 
 class TruncatedWarning(UserWarning):
     """A frame holds less than was asked for, because of a limit."""
+
+
+class BlindWarning(UserWarning):
+    """A detection could not judge what it was given: that it found nothing says nothing."""
 
 
 def warn_truncated(what: str, limit: int, more: int) -> None:
