@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow.dataset as ds
 
 import acrwatch
-from acrwatch.notebook.choosing import COLUMNS
+from acrwatch.choosing import COLUMNS
 from benchmarks.lookup_world import Words, events
 from benchmarks.machine import described
 from storage.lake import Lake
