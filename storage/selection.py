@@ -92,6 +92,12 @@ def count(snapshot: Snapshot, selection: Selection) -> int:
         return int(_dataset(snapshot, _candidates(snapshot, selection)).count_rows(filter=_condition(selection)))
 
 
+def empty(columns: Iterable[str]) -> pa.Table:
+    """Return no events, with these columns and their types as `select` returns them."""
+    rows = _SCHEMA.empty_table()
+    return pa.table({name: _column(rows, name) for name in columns})
+
+
 def _candidates(snapshot: Snapshot, selection: Selection) -> list[LakeFile]:
     first = selection.since.astimezone(UTC).date() if selection.since else date.min
     last = (selection.until.astimezone(UTC) - _TICK).date() if selection.until else date.max

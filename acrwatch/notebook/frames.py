@@ -13,12 +13,15 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from storage.schema import BY_NAME, UTC_MICROSECONDS
+from storage import alert_table, schema
+from storage.schema import UTC_MICROSECONDS
 
 _OLD_PANDAS: Final = int(pd.__version__.partition(".")[0]) < 3
 # One dtype by two names: pandas 2.2 knows it by the first only, 3 warns of the first.
 TEXT: Final = pd.StringDtype("pyarrow_numpy") if _OLD_PANDAS else pd.StringDtype("pyarrow", na_value=np.nan)
 _TEXTS: Final[Mapping[pa.DataType, Any]] = {pa.string(): TEXT, pa.large_string(): TEXT}
+# Of a column of ours the type is the same whether a value is missing in this very frame or not.
+_MAY_BE_MISSING: Final = {column.name for column in (*schema.COLUMNS, *alert_table.COLUMNS) if not column.required}
 _DIGITS: Final = np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
 
 
@@ -39,8 +42,7 @@ def _special(name: str, column: pa.ChunkedArray) -> Any:
         return _categories(column)
     if pa.types.is_nested(column.type):
         return pd.Series(column.to_pylist(), dtype=object)
-    known = BY_NAME.get(name)
-    if not column.null_count and (known is None or known.required):
+    if not column.null_count and name not in _MAY_BE_MISSING:
         return None
     if pa.types.is_boolean(column.type):
         return pd.array(column.to_pylist(), dtype="boolean")
