@@ -75,8 +75,8 @@ def ask(
 
     `events` and `activity` have the columns of `storage.schema` (binary ones as hex), `activity` those of the control
     plane too; `relations` make further ones, those that the query names. `?` and `$1` stand for parameters. Raises
-    ConfigError for what is no single SELECT, names what there is not, or reaches for anything else; StoreError where memory or time
-    run out, or a file cannot be read.
+    ConfigError for what is no single SELECT, names what there is not, or reaches for anything else; StoreError where
+    memory or time run out, or a file cannot be read.
     """
     limits = limits or Limits()
     last = until - _TICK if until else None
