@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -40,8 +40,17 @@ _BATCH_ROWS: Final = 100_000
 _INTERRUPT_EVERY: Final = 0.05
 _TICK: Final = timedelta(microseconds=1)
 
-# Ids and keys are text in people's SQL, as alerts, webhooks and frames spell them.
-_AS_TEXT: Final = tuple(field.name for field in ARROW_SCHEMA if field.type == pa.binary())
+_ONE_SELECT: Final = "Write one SELECT over events, activity or alerts"
+# What a column is where no file has it, for it was added later. Ids and keys (binary) are text in people's SQL.
+_ABSENT: Final = {
+    pa.string(): "VARCHAR",
+    pa.binary(): "VARCHAR",
+    pa.bool_(): "BOOLEAN",
+    pa.int16(): "SMALLINT",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    UTC_MICROSECONDS: "TIMESTAMP WITH TIME ZONE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +204,6 @@ def _refuse_other_statements(connection: duckdb.DuckDBPyConnection, sql: str) ->
         raise ConfigError(f"only SELECT is run, not {kind.name}", remedy=_ONE_SELECT)
 
 
-_ONE_SELECT: Final = "Write one SELECT over events, activity or alerts"
-
-
 def _define(
     connection: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,
@@ -205,25 +211,40 @@ def _define(
     since: datetime | None,
     until: datetime | None,
 ) -> None:
-    """Define both relations; `event_date` is the folder's, so that asking for dates opens only their files."""
+    """Define both relations, with every column there is, in the order of the schema."""
     if files:
+        # No column from the folders' names: there may be a folder `registry=x` above the lake.
         paths = ", ".join(_quoted(snapshot.root / file.path) for file in files)
-        dates = f"hive_partitioning=true, hive_types={{'{PARTITION_COLUMN}': DATE}}"
-        relation = f"read_parquet([{paths}], union_by_name=true, {dates})"
+        relation = f"read_parquet([{paths}], union_by_name=true, hive_partitioning=false)"
     else:
         connection.register("no_events", ARROW_SCHEMA.empty_table())
         relation = "no_events"
-    texts = ", ".join(f"lower(hex(e.{name})) AS {name}" for name in _AS_TEXT)
-    columns = f"e.* REPLACE ({texts})"
+    with _reading(snapshot):  # files are opened to know their columns
+        present = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+    columns = ", ".join(f"{_expression(field, present)} AS {field.name}" for field in ARROW_SCHEMA)
     extra = "".join(f", {expression} AS {column}" for column, expression in COLUMNS.items())
     bounds = [("e.event_time >= {}", since), ("e.event_time < {}", until)]
     within = "".join(f" AND {met.format(_moment(at))}" for met, at in bounds if at is not None)
     for name, more, where in ((EVENTS_RELATION, "", EVENTS), (ACTIVITY_RELATION, extra, ACTIVITY)):
         select = f"SELECT {columns}{more} FROM {relation} e WHERE {where}{within}"
-        try:
+        with _reading(snapshot):
             connection.execute(f"CREATE TEMP VIEW {name} AS {select}")
-        except duckdb.Error as error:  # files are opened to know their columns
-            raise StoreError(f"Cannot read events below {snapshot.root}: {_first_line(error)}") from error
+
+
+def _expression(field: pa.Field, present: Collection[str]) -> str:
+    if field.name == PARTITION_COLUMN:
+        return "CAST(e.event_time AS DATE)"
+    if field.name not in present:
+        return f"CAST(NULL AS {_ABSENT[field.type]})"
+    return f"lower(hex(e.{field.name}))" if field.type == pa.binary() else f"e.{field.name}"
+
+
+@contextmanager
+def _reading(snapshot: Snapshot) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StoreError(f"Cannot read events below {snapshot.root}: {_first_line(error)}") from error
 
 
 @contextmanager
@@ -274,7 +295,7 @@ def _failures(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator
 def _too_slow(seconds: float) -> StoreError:
     return StoreError(
         f"The query took longer than the {seconds:g} s it may take",
-        remedy="Ask for a shorter time (event_date prunes best), or allow more seconds",
+        remedy="Ask for a shorter time (--since, or span=), or allow more seconds",
     )
 
 
