@@ -5,8 +5,9 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= 4
 PYSPARK ?= .venv-pyspark
+AZURITE := .ci/azurite/node_modules/.package-lock.json
 
-.PHONY: demo test check lint types layers format lock bench drill drill-engines clean
+.PHONY: demo azurite test check lint types layers format lock bench drill drill-engines clean
 .DEFAULT_GOAL := test
 
 $(STAMP): requirements.lock pyproject.toml
@@ -22,6 +23,13 @@ demo: $(STAMP)
 # Half of what the tests take is waiting for sockets and processes: four workers fill two cores.
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
+
+# The storage emulator of the tests: needs npm. It is locked by hashes, and no package's scripts are run.
+azurite: $(AZURITE)
+
+$(AZURITE): .ci/azurite/package.json .ci/azurite/package-lock.json
+	npm ci --prefix .ci/azurite --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $(AZURITE)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -92,8 +92,13 @@ def _own(name: str) -> str:
     return _checked(name)
 
 
+def is_name(text: str) -> bool:
+    """Return whether a list or a flag can have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ValueError(f"{name!r} is no name; expected lower-case letters, digits and underscores")
     return name
 

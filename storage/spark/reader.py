@@ -19,7 +19,7 @@ import pyarrow as pa
 from acrwatch.core.errors import ConfigError, RemoteUnreachableError, StoreError
 from storage.activity import EVENTS
 from storage.lake.snapshot import LakeFile, Snapshot
-from storage.query import Slice, Span, positions_of, positions_table, viewed
+from storage.query import Slice, Span, positions_of, positions_table, rows_of, viewed
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN, UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -71,6 +71,12 @@ class SparkReader:
         from storage.spark.dialect import translated
 
         return self._run(translated(sql, parameters))
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """See `storage.query.Relations.rows`."""
+        table = self.query(sql, parameters)
+        times = [column.name for column in table.schema if pa.types.is_timestamp(column.type)]
+        return rows_of(table.column_names, zip(*(column.to_pylist() for column in table.columns), strict=True), times)
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name; a second one of the same name replaces the first."""

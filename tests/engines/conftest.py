@@ -37,6 +37,7 @@ NAMES = ("ci", "CI", "Ci-Bot", "ΟΔΟΣ", "οδος", "οδοσ", "İstanbul", 
 ADDRESSES = ("198.51.100.7", "198.51.100.255", "203.0.113.9", "203.0.113.9:443", "::ffff:203.0.113.9", "2001:db8::1",
              "2001:DB8:0:0:0:0:0:1", "[2001:db8:1::5]:8443", "2001:db8:ffff::", "not an address", None)  # fmt: skip
 AGENTS = ("docker/24.0 go/1.20", "Docker/24.0", "oras/1.1", "curl/8.4\ttest", "containerd/v1.7.0+\r", "", None)
+SOURCES = ("hub/0", "hub/1", "hub/0", "hub/1", "backfill/one", "backfill-alert/one")
 OPERATIONS = ("pull", "pull", "push", "delete", "untag", "login", "import", "other")
 CONTEXT = with_shipped({
     "contoso": RegistryContext(
@@ -88,7 +89,7 @@ def _row(number: int, chance: random.Random, time: datetime, **given: Any) -> di
         "ip_key": address.key,
         "ingested_at": END + timedelta(days=9),
         "enqueued_time": row["event_time"] + timedelta(hours=30 if late else 0),
-        "source": f"hub/{number % 2}",
+        "source": SOURCES[number % len(SOURCES)],
         "sequence_number": number,
     }
 
