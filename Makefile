@@ -4,9 +4,11 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= 4
+PYSPARK ?= .venv-pyspark
+KQL ?= .venv-kql
 AZURITE := .ci/azurite/node_modules/.package-lock.json
 
-.PHONY: demo azurite test check lint types layers format lock bench drill clean
+.PHONY: demo azurite test check lint types layers format lock bench drill drill-engines drill-exports clean
 .DEFAULT_GOAL := test
 
 $(STAMP): requirements.lock pyproject.toml
@@ -50,13 +52,40 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.ingest
 
 # Kills processes under load for some minutes and compares with an undisturbed run; needs PostgreSQL's programs.
+# Then, on Apache Spark itself, what the tests run on Sail, and exported rules on an engine of KQL.
 drill: $(STAMP)
 	$(BIN)/python -m drill
+	$(MAKE) drill-engines drill-exports
 
-# Needs uv; writes hashes for every platform and no index address.
+# Spark comes as source only, so that what builds it is locked too.
+$(PYSPARK)/.installed: requirements-pyspark.lock
+	$(PYTHON) -m venv $(PYSPARK)
+	PIP_CONSTRAINT=requirements-pyspark.lock $(PYSPARK)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes --no-deps -r requirements-pyspark.lock
+	touch $@
+
+# Needs Java 17 or newer; Spark itself is 450 MB.
+drill-engines: $(STAMP) $(PYSPARK)/.installed
+	$(BIN)/python -m drill.engines --spark $(PYSPARK)
+
+$(KQL)/.installed: requirements-kql.lock
+	$(PYTHON) -m venv $(KQL)
+	$(KQL)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-kql.lock
+	touch $@
+
+drill-exports: $(STAMP) $(KQL)/.installed
+	$(BIN)/python -m drill.exported --kql $(KQL)
+
+# Needs uv; writes hashes for every platform and no index address. Spark is of the version of its client.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --group dev --extra postgresql --extra spark --extra geoip --extra charts --quiet pyproject.toml -o requirements.lock
+	sed -n 's/^pyspark-client==\([^ ;]*\).*/pyspark==\1 setuptools wheel/p' requirements.lock | tr ' ' '\n' | \
+	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --quiet - -o requirements-pyspark.lock
+	(echo duckdb-kql; sed -nE 's/^(duckdb|pytz)==([^ ;]+).*/\1==\2/p' requirements.lock) | \
+	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --quiet - -o requirements-kql.lock
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PYSPARK) $(KQL) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
