@@ -15,7 +15,7 @@ from ingest.archive.layout import Listed, hour_of, root_of
 
 _T = TypeVar("_T")
 
-# Of 503 "server busy", 500, 408 and broken connections: waits of about 2, 3, 5 and 9 s, so that a stop is not held up
+# Of 503 "server busy", 500, 408 and broken connections: waits of about 1, 3, 5 and 9 s, so that a stop is not held up
 # for long. Then the pipeline waits, from 1 to 60 s, and goes on where it stood.
 RETRY: Final = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=4, random_jitter_range=1)
 # For a question that somebody waits for: once more, at once.
