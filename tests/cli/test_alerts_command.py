@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from acrwatch.cli.alert_page import image
+from acrwatch.core.wording import image
 from acrwatch.core.model import Reject
 from detections.episode import SAMPLES
 from storage.state import incidents, rejects, runs
