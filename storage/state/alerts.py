@@ -209,17 +209,51 @@ def find(
     historical: bool | None = None,
     assignee: str | None = None,
     include_withdrawn: bool = False,
+    severities: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     limit: int | None = None,
 ) -> list[Alert]:
     """Return alerts, newest first. Merged and superseded ones only when asked for, as those set apart are, by their
-    status. `assignee` "" is nobody."""
+    status. `assignee` "" is nobody. `since` and `until` (not included): alerts with events in between, or around it."""
+    conditions = _wanted(status, rule, historical, assignee, include_withdrawn, severities, since, until)
+    query = select(*_COLUMNS).where(*conditions).order_by(alerts.c.created_at.desc(), alerts.c.id.desc()).limit(limit)
+    return [Alert(**row) for row in connection.execute(query).mappings()]
+
+
+def how_many(
+    connection: Connection,
+    *,
+    status: str | None = None,
+    rule: str | None = None,
+    severities: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> int:
+    """Return how many alerts `find` would return."""
+    conditions = _wanted(status, rule, None, None, False, severities, since, until)
+    return connection.execute(select(func.count()).select_from(alerts).where(*conditions)).scalar_one()
+
+
+def _wanted(
+    status: str | None,
+    rule: str | None,
+    historical: bool | None,
+    assignee: str | None,
+    include_withdrawn: bool,
+    severities: Sequence[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [] if include_withdrawn else [is_standing()]
     conditions += [] if status in SET_APART else [LIVE.condition]
     assigned = func.coalesce(alerts.c.assignee, "")
     wanted = ((alerts.c.status, status), (alerts.c.rule, rule), (alerts.c.historical, historical), (assigned, assignee))
     conditions += [column == value for column, value in wanted if value is not None]
-    query = select(*_COLUMNS).where(*conditions).order_by(alerts.c.created_at.desc(), alerts.c.id.desc()).limit(limit)
-    return [Alert(**row) for row in connection.execute(query).mappings()]
+    conditions += [] if severities is None else [alerts.c.severity.in_(severities)]
+    conditions += [] if since is None else [alerts.c.last_seen >= since]
+    conditions += [] if until is None else [alerts.c.first_seen < until]
+    return conditions
 
 
 def count(connection: Connection, *, historical: bool | None = None) -> int:
