@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from acrwatch import __version__
 from acrwatch.cli.output import counted, note
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import utc
@@ -104,7 +105,7 @@ def _shift(
     from acrwatch.report.page import shift_page
 
     found = shift.gather(connection, reader, scope, now=now, lateness=session.config.detections.lateness)
-    return shift_page(found, _rules(session, found.alerts)), found.standing
+    return shift_page(found, _rules(session, found.alerts), _versions()), found.standing
 
 
 def _around(
@@ -125,7 +126,7 @@ def _around(
         moment_of(since, now, "--from") if since else begin, moment_of(until, now, "--to") if until else min(end, now)
     )
     found = around.gather(connection, reader, alert, scope, now=now, lateness=session.config.detections.lateness)
-    return alert_page(found, _rules(session, [alert, *found.related]))
+    return alert_page(found, _rules(session, [alert, *found.related]), _versions())
 
 
 def _rules(session: Session, alerts: "Iterable[Alert]") -> "dict[str, Metadata]":
@@ -134,6 +135,12 @@ def _rules(session: Session, alerts: "Iterable[Alert]") -> "dict[str, Metadata]"
 
     found = {slug: installed(session, slug) for slug in {alert.rule for alert in alerts}}
     return {slug: metadata for slug, metadata in found.items() if metadata is not None}
+
+
+def _versions() -> dict[str, str]:
+    import platform
+
+    return {"acrwatch": __version__, "Python": platform.python_version()}
 
 
 def _write(path: Path, page: str) -> None:

@@ -4,12 +4,10 @@ Log values are the attacker's words. Every value is escaped by the template engi
 steers text; and the page forbids itself by policy to run or load anything, should both ever fail.
 """
 
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from acrwatch import __version__
 from acrwatch.core.wording import DIGEST_DIGITS, image, told
 from acrwatch.report import charts
 from acrwatch.report.around import PLACES, Around
@@ -38,8 +36,9 @@ _COLUMNS: Final = (
 )
 
 
-def shift_page(shift: Shift, rules: "Mapping[str, Metadata]") -> str:
-    """Return the report on a shift as HTML. `rules` are what the rules behind its alerts say of themselves."""
+def shift_page(shift: Shift, rules: "Mapping[str, Metadata]", versions: Mapping[str, str]) -> str:
+    """Return the report on a shift as HTML. `rules` are what the rules behind its alerts say of themselves, `versions`
+    those of the programs behind the report."""
     pictures = {
         "timeline": charts.timeline(
             shift.scope, shift.traffic.by_time, shift.standing, shift.blindness.incidents, now=shift.made_at
@@ -49,10 +48,10 @@ def shift_page(shift: Shift, rules: "Mapping[str, Metadata]") -> str:
         pictures["rules"] = charts.by_rule(shift.by_rule())
     if shift.traffic.presence:
         pictures["presence"] = charts.presence(shift.scope, shift.traffic.presence)
-    return _written("shift.html.j2", shift, pictures, rules, detailed=DETAILED, listed=LISTED)
+    return _written("shift.html.j2", shift, pictures, rules, versions=versions, detailed=DETAILED, listed=LISTED)
 
 
-def alert_page(around: Around, rules: "Mapping[str, Metadata]") -> str:
+def alert_page(around: Around, rules: "Mapping[str, Metadata]", versions: Mapping[str, str]) -> str:
     """Return the report on one alert as HTML."""
     alerts = [around.alert, *around.related]
     pictures = {
@@ -61,7 +60,7 @@ def alert_page(around: Around, rules: "Mapping[str, Metadata]") -> str:
         ),
         "spans": charts.spans(around.scope, alerts, around.alert),
     }
-    return _written("alert.html.j2", around, pictures, rules, shown_places=PLACES)
+    return _written("alert.html.j2", around, pictures, rules, versions=versions, shown_places=PLACES)
 
 
 def _written(
@@ -75,7 +74,6 @@ def _written(
             pictures={name: picture.svg for name, picture in pictures.items()},
             rules=rules,
             colours={"ink": INK, "muted": MUTED, "paper": PAPER, "overrides": dark_overrides()},
-            versions={"acrwatch": __version__, "Python": platform.python_version()},
             **more,
         )
     )

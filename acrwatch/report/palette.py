@@ -11,9 +11,9 @@ from typing import Final
 SEVERITY: Final[Mapping[str, tuple[str, str]]] = {
     "critical": ("#7f0d22", "#ff6f86"),
     "high": ("#c2431a", "#ff9d63"),
-    "medium": ("#dd9b22", "#e8c34f"),
-    "low": ("#86aed6", "#7fb0e4"),
-    "informational": ("#c5cad1", "#8b939e"),
+    "medium": ("#c98a16", "#e8c34f"),
+    "low": ("#8fb8df", "#7fb0e4"),
+    "informational": ("#d3d8de", "#8b939e"),
 }
 OUTCOME: Final[Mapping[str, tuple[str, str]]] = {
     "failed": ("#8e1b3a", "#ff8098"),
