@@ -1,0 +1,75 @@
+"""Every notebook runs from its first cell to its last, and is stored as it was written: without what it printed."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[tuple[KernelManager, Path]]:
+    """One kernel for all, for starting one and importing pandas and Altair is most of what a small notebook takes; and
+    one folder, so that the example is made once. It speaks over sockets of the file system, whose names are short."""
+    with tempfile.TemporaryDirectory(prefix="nb") as name:
+        folder = Path(name)
+        manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder / "k"))
+        manager.connection_file = str(folder / "kernel.json")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("IPYTHONDIR", str(folder / "ipython"))
+            manager.start_kernel(cwd=name)
+        yield manager, folder
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def run(kernel: tuple[KernelManager, Path]) -> Any:
+    """Return what runs a notebook as if it were the first: nothing of another one's names is left."""
+    manager, folder = kernel
+
+    def ran(notebook: Any) -> Any:
+        for one in (nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")]), notebook):
+            client = NotebookClient(one, km=manager, timeout=100, resources={"metadata": {"path": str(folder)}})
+            client.execute()
+        return notebook
+
+    return ran
+
+
+def test_there_are_notebooks() -> None:
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_says_nothing_on_stderr(path: Path, run: Any) -> None:
+    notebook = run(nbformat.read(path, as_version=4))
+    outputs = [(cell["source"], one) for cell in notebook.cells if cell.cell_type == "code" for one in cell.outputs]
+    assert [(source, one.text) for source, one in outputs if one.get("name") == "stderr"] == []
+    assert sum("image/svg+xml" in one.get("data", {}) for _, one in outputs) >= 1
+    shown = json.dumps([one for _, one in outputs])
+    assert "Empty DataFrame" not in shown  # a table without rows shows nothing to a reader
+
+
+def test_a_cell_that_fails_is_noticed(run: Any) -> None:
+    from nbclient.exceptions import CellExecutionError
+
+    with pytest.raises(CellExecutionError):
+        run(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_stored_without_outputs_and_with_prose(path: Path) -> None:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell for cell in code if cell["outputs"] or cell["execution_count"] is not None] == []
+    assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
+    prose = sum(len("".join(cell["source"])) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    assert notebook["cells"][0]["source"][0].startswith("# ")
+    assert prose > 1_000
