@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+MSTICPY ?= .venv-msticpy
 WORKERS ?= 4
 
-.PHONY: demo test check lint types layers format lock bench drill clean
+.PHONY: demo test test-msticpy check lint types layers format docs lock bench drill clean
 .DEFAULT_GOAL := test
 
 $(STAMP): requirements.lock pyproject.toml
@@ -45,10 +46,28 @@ bench: $(STAMP)
 drill: $(STAMP)
 	$(BIN)/python -m drill
 
+# The notebooks, run and written as pages that load nothing from anywhere: build/notebooks/*.html
+docs: $(STAMP)
+	$(BIN)/python -m nbconvert --to html --execute --output-dir build/notebooks --log-level WARN \
+	  --HTMLExporter.mathjax_url= --HTMLExporter.require_js_url= --HTMLExporter.jquery_url= \
+	  notebooks/*.ipynb
+
+# Its environment is its own, for msticpy needs pandas 2: 450 MB, some minutes the first time.
+$(MSTICPY)/.installed: requirements-msticpy.lock pyproject.toml
+	$(PYTHON) -m venv $(MSTICPY)
+	$(MSTICPY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-msticpy.lock
+	$(MSTICPY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+test-msticpy: $(MSTICPY)/.installed
+	$(MSTICPY)/bin/python -m pytest tests/msticpy -q
+
 # Needs uv; writes hashes for every platform and no index address.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --group dev --extra postgresql --extra spark --extra geoip --extra charts --quiet pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --group msticpy --extra msticpy --extra charts --quiet pyproject.toml -o requirements-msticpy.lock
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(MSTICPY) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -44,7 +44,7 @@ COLUMNS: Final = (
     Column("rule_version", pa.string(), "hash of the detection that raised it", required=True),
     Column("context_version", pa.string(), "hash of what was known of the registries then"),
 )
-SCHEMA: Final = pa.schema([pa.field(column.name, column.type) for column in COLUMNS])
+SCHEMA: Final = pa.schema([pa.field(column.name, column.type, nullable=not column.required) for column in COLUMNS])
 # What an alert that was only tried, never opened, has as well.
 TRIED: Final = (
     "rule", "title", "severity", "reason", "registries", "identities", "addresses", "entities", "first_seen",

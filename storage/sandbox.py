@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ import pyarrow as pa
 from acrwatch.core.errors import ConfigError, StoreError
 from storage.activity import ACTIVITY, COLUMNS, EVENTS
 from storage.lake.snapshot import LakeFile, Snapshot
-from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
+from storage.quiet import hide_progress
+from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN, UTC_MICROSECONDS
 
 EVENTS_RELATION: Final = "events"
 ACTIVITY_RELATION: Final = "activity"
@@ -116,18 +118,46 @@ def _fetched(
         if not over.is_set() or limit is None or rows < limit:
             raise
         more = -1
-    return Answer(_whole_numbers(pa.Table.from_batches(kept, reader.schema)), more)
+    return Answer(_plain(pa.Table.from_batches(kept, reader.schema)), more)
 
 
-def _whole_numbers(rows: pa.Table) -> pa.Table:
-    """DuckDB's sums of whole numbers have 128 bits, which reach Python as decimals; in 64, where they fit."""
-    for number, column in enumerate(rows.schema):
-        if pa.types.is_decimal(column.type) and column.type.scale == 0:
-            try:
-                rows = rows.set_column(number, column.name, rows.column(number).cast(pa.int64()))
-            except pa.ArrowInvalid:
-                continue
-    return rows
+def _plain(rows: pa.Table) -> pa.Table:
+    """Return an answer with a name for each column, and with types that everyone knows.
+
+    DuckDB's sums of whole numbers have 128 bits, which reach Python as decimals, its `1.5` is one, and its intervals
+    have months: whole numbers, floats and durations are what people go on with. Times without a zone are UTC's, as the
+    session's is.
+    """
+    names: list[str] = []
+    for name in rows.column_names:
+        again = (f"{name}_{number}" for number in count(1))
+        names.append(name if name not in names else next(one for one in again if one not in names))
+    return pa.table([_plain_column(column) for column in rows.columns], names=names) if names else rows
+
+
+def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_decimal(kind) and kind.scale == 0:
+        try:
+            return column.cast(pa.int64())
+        except pa.ArrowInvalid:  # beyond 64 bits
+            return column.cast(pa.float64())
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64())
+    if pa.types.is_timestamp(kind) and kind.tz is None:
+        return column.cast(pa.timestamp("us")).cast(UTC_MICROSECONDS)
+    if pa.types.is_interval(kind):
+        return _durations(column)
+    return column
+
+
+def _durations(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return intervals as durations, unless one has months, which have no length."""
+    values = column.to_pylist()
+    if any(one is not None and one.months for one in values):
+        return column
+    days = [None if one is None else timedelta(days=one.days, microseconds=one.nanoseconds // 1000) for one in values]
+    return pa.chunked_array([pa.array(days, pa.duration("us"))])
 
 
 @contextmanager
@@ -135,10 +165,10 @@ def _connection(snapshot: Snapshot, files: Sequence[LakeFile], threads: int) -> 
     spill = tempfile.mkdtemp(prefix="acrwatch-sql-")
     connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill})
     try:
+        hide_progress(connection)
         paths = ", ".join(_quoted(snapshot.root / file.path) for file in files)
         for setting in (
             "TimeZone = 'UTC'",
-            "enable_progress_bar = false",  # it is written to stdout, among the data
             "python_enable_replacements = false",  # else a name could mean a variable of this program
             "autoinstall_known_extensions = false",
             "autoload_known_extensions = false",

@@ -5,6 +5,7 @@ readers leave texts of few values as dictionaries. Nothing is written.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -30,6 +31,7 @@ FEW_VALUES: Final = (
 )  # fmt: skip
 
 _TICK: Final = timedelta(microseconds=1)
+_DAY_US: Final = 86_400_000_000
 _DICTIONARY: Final = pa.dictionary(pa.int32(), pa.string())
 _SCHEMA: Final = pa.schema(
     [
@@ -88,6 +90,12 @@ def count(snapshot: Snapshot, selection: Selection) -> int:
     """Return how many events are selected. Raises StoreError as `select` does."""
     with _failures(snapshot):
         return int(_dataset(snapshot, _candidates(snapshot, selection)).count_rows(filter=_condition(selection)))
+
+
+def empty(columns: Iterable[str]) -> pa.Table:
+    """Return no events, with these columns and their types as `select` returns them."""
+    rows = _SCHEMA.empty_table()
+    return pa.table({name: _column(rows, name) for name in columns})
 
 
 def _candidates(snapshot: Snapshot, selection: Selection) -> list[LakeFile]:
@@ -159,11 +167,20 @@ def _dataset(snapshot: Snapshot, files: Sequence[LakeFile]) -> ds.Dataset:
 
 
 def _in_order(rows: pa.Table) -> pa.Table:
-    rows = rows.unify_dictionaries().combine_chunks()
+    """Put rows in order of time, date by date: their files follow each other by date, and what is put in order at once
+    stays small enough for the processor's caches."""
+    rows = rows.unify_dictionaries()
     times = rows.column("event_time").to_numpy().astype("int64")
     if (times[1:] >= times[:-1]).all():
         return rows
-    return rows.take(pa.array(np.argsort(times, kind="stable")))
+    ends = [*(np.flatnonzero(np.diff(times // _DAY_US)) + 1), len(times)]
+
+    def ordered(first: int, end: int) -> pa.Table:
+        of_date = rows.slice(first, end - first).combine_chunks()
+        return of_date.take(pa.array(np.argsort(times[first:end], kind="stable")))
+
+    with ThreadPoolExecutor(pa.cpu_count()) as pool:
+        return pa.concat_tables(pool.map(ordered, [0, *ends[:-1]], ends))
 
 
 def _stored(columns: Sequence[str]) -> list[str]:

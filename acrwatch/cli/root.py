@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "detect": Entry("acrwatch.cli.service:detect", "Judge new events by the rules."),
     "deliver": Entry("acrwatch.cli.service:deliver", "Send what waits in the outbox to its destinations."),
     "alerts": Entry("acrwatch.cli.alerts:alerts", "List, read, assign and close alerts."),
+    "events": Entry("acrwatch.cli.events:events", "Query stored events by SQL, and watch new ones come."),
     "suppressions": Entry("acrwatch.cli.suppressions:suppressions", "Say what need not be told, how long, and why."),
     "entities": Entry("acrwatch.cli.entities:entities", "See whom alerts speak of."),
     "incidents": Entry("acrwatch.cli.incidents:incidents", "List and acknowledge what makes acrwatch blind."),

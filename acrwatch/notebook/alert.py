@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from acrwatch.choosing import interval
 from acrwatch.core.setting import duration
 from acrwatch.notebook.alert_frame import alert_frame
-from acrwatch.notebook.choosing import interval
 from acrwatch.notebook.stored import Stored, spelled
 from acrwatch.notebook.warning import TruncatedWarning, warn
 from storage.alert_table import alert_table

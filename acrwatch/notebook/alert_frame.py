@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from acrwatch.notebook.choosing import SEVERITIES
+from acrwatch.choosing import SEVERITIES
 from acrwatch.notebook.frames import frame_of
 
 

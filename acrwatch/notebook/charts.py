@@ -16,9 +16,9 @@ from acrwatch.core.errors import ConfigError
 if TYPE_CHECKING:
     from altair import Chart, LayerChart
 
-# Fewer than Altair's 5,000 rows in all: 150 buckets of 11 kinds, or 40 by 40 cells.
+# Fewer than Altair's 5,000 rows in all: 150 buckets of 10 kinds, as many as its colours, or 40 by 40 cells.
 _BUCKETS: Final = 150
-_KINDS: Final = 10
+_KINDS: Final = 9
 _CELLS: Final = 40
 _REST: Final = "all others"
 _STEPS: Final = ("1s", "5s", "15s", "1min", "5min", "15min", "1h", "3h", "6h", "12h", "1D", "7D", "28D", "91D", "364D")
@@ -33,7 +33,7 @@ def timeline(
     marked: tuple[datetime, datetime] | None = None,
     title: str = "",
 ) -> "LayerChart":
-    """Draw how many events there were over time, by the values of a column, the most frequent 10 of them by name.
+    """Draw how many events there were over time, by the values of a column, the most frequent 9 of them by name.
 
     `marked` is a span to shade. Raises AttributeError for columns that the frame lacks, ConfigError without Altair.
     """
@@ -42,18 +42,19 @@ def timeline(
     counted = counts_over_time(frame, by, step)
     x = alt.X("time:T", title="time (UTC)", scale=alt.Scale(type="utc"))
     bars = (
-        alt.Chart(counted)
-        .mark_bar()
+        alt.Chart(_stacked(counted, by))
+        .mark_rect()
         .encode(
             x=x,
             x2="until:T",
-            y=alt.Y("events:Q", title=f"events per {step}", stack="zero"),
+            y=alt.Y("low:Q", title=f"events per {step}"),
+            y2="high:Q",
             color=alt.Color(
-                f"{by}:N", sort=None, title=by.replace("_", " "), legend=alt.Legend(labelLimit=_LABEL_LIMIT)
+                f"{by}:N", title=_words(by), sort=_rest_last(counted[by]), legend=alt.Legend(labelLimit=_LABEL_LIMIT)
             ),
             tooltip=[
                 alt.Tooltip("time:T", title="from (UTC)", timeUnit="utcyearmonthdatehoursminutesseconds"),
-                alt.Tooltip(f"{by}:N"),
+                alt.Tooltip(f"{by}:N", title=_words(by)),
                 alt.Tooltip("events:Q", format=","),
             ],
         )
@@ -69,22 +70,26 @@ def timeline(
 def heatmap(frame: pd.DataFrame, a: str, b: str, *, title: str = "") -> "Chart":
     """Draw how many events each pair of values of two columns has, of each the 40 most frequent values.
 
-    The title says how many events that leaves out. Raises as `timeline` does.
+    The title says how many events that leaves out, those that lack either value among them. Raises as `timeline` does.
     """
     alt = _altair()
     counted = counts_of_pairs(frame, a, b)
     left_out = len(frame) - int(counted["events"].sum())
-    words = title or f"{a} by {b}"
+    words = title or f"{_words(a)} by {_words(b)}"
     chart: Chart = (
         alt.Chart(counted)
         .mark_rect()
         .encode(
-            x=alt.X(f"{b}:N", title=b.replace("_", " "), sort=_by_total(counted, b), axis=_axis(alt)),
-            y=alt.Y(f"{a}:N", title=a.replace("_", " "), sort=_by_total(counted, a), axis=_axis(alt)),
+            x=alt.X(f"{b}:N", title=_words(b), sort=_by_total(counted, b), axis=_axis(alt)),
+            y=alt.Y(f"{a}:N", title=_words(a), sort=_by_total(counted, a), axis=_axis(alt)),
             color=alt.Color("events:Q", scale=alt.Scale(scheme="blues", type="symlog")),
             tooltip=[alt.Tooltip(f"{a}:N"), alt.Tooltip(f"{b}:N"), alt.Tooltip("events:Q", format=",")],
         )
-        .properties(title=_titled(f"{words}; {left_out:,} events of rarer values left out" if left_out else words))
+        .properties(
+            title=_titled(
+                f"{words}; {left_out:,} events without either, or of rarer values, left out" if left_out else words
+            )
+        )
     )
     return chart
 
@@ -106,7 +111,8 @@ def counts_over_time(frame: pd.DataFrame, by: str, step: str) -> pd.DataFrame:
 
 def counts_of_pairs(frame: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     """Return the number of events of each pair of the 40 most frequent values of two columns: a, b, events."""
-    pairs = pd.DataFrame({a: as_text(frame[a]), b: as_text(frame[b])})
+    both = frame[frame[a].notna() & frame[b].notna()]
+    pairs = pd.DataFrame({a: as_text(both[a]), b: as_text(both[b])})
     kept = pairs[a].isin(_top(pairs[a], _CELLS)) & pairs[b].isin(_top(pairs[b], _CELLS))
     return pairs[kept].value_counts(sort=False).rename("events").reset_index()
 
@@ -120,6 +126,21 @@ def most_frequent(column: pd.Series, number: int) -> pd.Series:
 def as_text(column: pd.Series) -> pd.Series:
     """Return a column as plain texts, a missing value as a dash."""
     return column.astype(object).where(column.notna(), "-").astype(str)
+
+
+def _stacked(counted: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Add where each bar begins and ends: Vega-Lite does not stack bars whose width is given by two times."""
+    ordered = counted.sort_values(["time", by])
+    high = ordered.groupby("time")["events"].cumsum()
+    return ordered.assign(low=high - ordered["events"], high=high)
+
+
+def _rest_last(kinds: pd.Series) -> list[str]:
+    return sorted(kinds.unique(), key=lambda kind: (kind == _REST, kind))
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ")
 
 
 def _top(text: pd.Series, number: int) -> Sequence[str]:

@@ -7,11 +7,11 @@ import pandas as pd
 import pyarrow as pa
 
 import acrwatch.notebook.accessor  # noqa: F401 - registers df.acr
+from acrwatch.choosing import STATUSES, OneOrMore, one_of, selection_of, several, severities_of
 from acrwatch.core.clock import Clock
 from acrwatch.core.errors import ConfigError
 from acrwatch.notebook.alert import Alert
 from acrwatch.notebook.alert_frame import alert_frame
-from acrwatch.notebook.choosing import STATUSES, OneOrMore, one_of, selection_of, several, severities_of
 from acrwatch.notebook.frames import frame_of
 from acrwatch.notebook.known import Known
 from acrwatch.notebook.spans import SpanLike, span_of
@@ -61,7 +61,7 @@ class Client:
         (None: no limit), the newest are returned, with a TruncatedWarning that says how many are left out.
         """
         chosen = selection_of(
-            span_of(span, self._clock.now()),
+            *span_of(span, self._clock.now()),
             registry=registry,
             operation=operation,
             identity=identity,

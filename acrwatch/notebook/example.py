@@ -80,8 +80,8 @@ def attacks() -> Sequence[Attack]:
 def example(folder: str | os.PathLike[str]) -> Client:
     """Return the example, opened at its end, as `acrwatch.open` does; it is made in `folder` where it is not yet.
 
-    `folder` then holds a lake, a state database with the alerts that the shipped rules raised, and an acrwatch.toml with
-    what the registries' owners would configure. Raises ConfigError for a folder that holds something else.
+    `folder` then holds a lake, a state database with the alerts that the shipped rules raised, and an acrwatch.toml
+    with what the registries' owners would configure. Raises ConfigError for a folder that holds something else.
     """
     place = Path(folder)
     if not (place / _DONE).exists():

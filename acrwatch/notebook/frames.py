@@ -13,35 +13,56 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from storage.schema import BY_NAME, UTC_MICROSECONDS
+from storage import alert_table, schema
+from storage.schema import UTC_MICROSECONDS
 
 _OLD_PANDAS: Final = int(pd.__version__.partition(".")[0]) < 3
 # One dtype by two names: pandas 2.2 knows it by the first only, 3 warns of the first.
 TEXT: Final = pd.StringDtype("pyarrow_numpy") if _OLD_PANDAS else pd.StringDtype("pyarrow", na_value=np.nan)
-_WHOLE: Final = {pa.int8(): "Int8", pa.int16(): "Int16", pa.int32(): "Int32", pa.int64(): "Int64"}
+_TEXTS: Final[Mapping[pa.DataType, Any]] = {pa.string(): TEXT, pa.large_string(): TEXT}
+# Of a column of ours the type is the same whether a value is missing in this very frame or not.
+_MAY_BE_MISSING: Final = {column.name for column in (*schema.COLUMNS, *alert_table.COLUMNS) if not column.required}
 _DIGITS: Final = np.frombuffer(bytes(range(256)).hex().encode(), np.uint16)
 
 
 def frame_of(table: pa.Table, query: Mapping[str, Any]) -> pd.DataFrame:
     """Return a table as a DataFrame; `query` (plain values) becomes `df.attrs["query"]`."""
     plain = pa.table({name: _plain(table.column(name)) for name in table.column_names}) if table.num_columns else table
-    nullable = {name for name in plain.column_names if _may_be_missing(name, plain.column(name))}
-    frame = plain.to_pandas(types_mapper=_text_types.get, split_blocks=True, date_as_object=False)
-    for name in plain.column_names:
-        kind = plain.schema.field(name).type
-        if name in nullable and kind in _WHOLE:
-            frame[name] = _whole(plain.column(name))
-        elif name in nullable and kind == pa.bool_():
-            frame[name] = pd.array(plain.column(name).to_pylist(), dtype="boolean")
-        elif pa.types.is_dictionary(kind):
-            frame[name] = _sorted_categories(frame[name])
-        elif pa.types.is_nested(kind):
-            frame[name] = pd.Series(plain.column(name).to_pylist(), dtype=object)
+    special = {name: made for name in plain.column_names if (made := _special(name, plain.column(name))) is not None}
+    rest = plain.drop_columns(list(special)).to_pandas(types_mapper=_TEXTS.get, split_blocks=True)
+    order = {name: special[name] if name in special else rest[name] for name in plain.column_names}
+    frame = pd.DataFrame(order, index=pd.RangeIndex(plain.num_rows), copy=False)
     frame.attrs["query"] = dict(query)
     return frame
 
 
-_text_types: Final[Mapping[pa.DataType, Any]] = {pa.string(): TEXT, pa.large_string(): TEXT}
+def _special(name: str, column: pa.ChunkedArray) -> Any:
+    """Return a column as pandas would not make it by itself; None where it does."""
+    if pa.types.is_dictionary(column.type):
+        return _categories(column)
+    if pa.types.is_nested(column.type):
+        return pd.Series(column.to_pylist(), dtype=object)
+    if not column.null_count and name not in _MAY_BE_MISSING:
+        return None
+    if pa.types.is_boolean(column.type):
+        return pd.array(column.to_pylist(), dtype="boolean")
+    if pa.types.is_integer(column.type):
+        missing = column.is_null().to_numpy()
+        return pd.arrays.IntegerArray(np.array(column.fill_null(0).to_numpy()), np.array(missing))
+    return None
+
+
+def _categories(column: pa.ChunkedArray) -> pd.Categorical:
+    """Return the values that occur as categories, in their order; by counting, for pandas would sort all the rows."""
+    if not column.num_chunks:
+        return pd.Categorical.from_codes([], pd.Index([], dtype=TEXT))
+    words = column.chunk(0).dictionary
+    codes = np.concatenate([chunk.indices.fill_null(len(words)).to_numpy() for chunk in column.chunks])
+    used = np.flatnonzero(np.bincount(codes, minlength=len(words) + 1)[: len(words)])
+    ordered = used[pa.compute.sort_indices(words.take(pa.array(used))).to_numpy()]
+    place = np.full(len(words) + 1, -1, np.int32)
+    place[ordered] = np.arange(len(ordered), dtype=np.int32)
+    return pd.Categorical.from_codes(place[codes], pd.Index(words.take(pa.array(ordered)).to_pandas(), dtype=TEXT))
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -67,19 +88,3 @@ def _hex(column: pa.ChunkedArray) -> pa.Array:
         pa.large_string(), len(whole), [None, pa.py_buffer(ends), pa.py_buffer(_DIGITS[raw].view(np.uint8))]
     )
     return pa.compute.if_else(array.is_null(), None, text) if array.null_count else text
-
-
-def _may_be_missing(name: str, column: pa.ChunkedArray) -> bool:
-    known = BY_NAME.get(name)
-    return bool(column.null_count) or (known is not None and not known.required)
-
-
-def _whole(column: pa.ChunkedArray) -> Any:
-    missing = column.is_null().to_numpy()
-    values = column.fill_null(0).to_numpy()
-    return pd.arrays.IntegerArray(np.array(values), np.array(missing))
-
-
-def _sorted_categories(series: pd.Series) -> pd.Series:
-    used = series.cat.remove_unused_categories()
-    return used.cat.reorder_categories(sorted(used.cat.categories))

@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from acrwatch.choosing import nearest
 from acrwatch.core.clock import Clock
 from acrwatch.core.errors import AcrWatchError, NotFoundError
 from acrwatch.notebook.alert_frame import alert_frame
-from acrwatch.notebook.choosing import nearest
 from acrwatch.notebook.known import Known
 from acrwatch.notebook.rows import rows_of
 from acrwatch.notebook.spans import Moment, moment_of

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from acrwatch.choosing import columns_of
 from acrwatch.core.errors import ConfigError
-from acrwatch.notebook.choosing import columns_of
 from acrwatch.notebook.frames import frame_of
 from acrwatch.notebook.warning import warn_truncated
 from storage.lake.reading import read_snapshot

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,34 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
+Run = Callable[[Any], Any]
+
+
+def of_one_cell(source: str) -> Any:
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "id": "one",
+        "metadata": {},
+        "source": source,
+        "outputs": [],
+        "execution_count": None,
+    }
+    made = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return nbformat.from_dict(made)  # type: ignore[no-untyped-call]
+
+
 @pytest.fixture(scope="module")
-def kernel() -> Iterator[tuple[KernelManager, Path]]:
-    """One kernel for all, for starting one and importing pandas and Altair is most of what a small notebook takes; and
-    one folder, so that the example is made once. It speaks over sockets of the file system, whose names are short."""
+def run() -> Iterator[Run]:
+    """Return what runs a notebook as if it were the first: nothing of another one's names is left.
+
+    One kernel for all, for starting one and importing pandas and Altair is most of what a small notebook takes; and one
+    folder, so that the example is made once. It speaks over sockets of the file system, whose names are short.
+    """
     with tempfile.TemporaryDirectory(prefix="nb") as name:
         folder = Path(name)
         manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder / "k"))
@@ -25,22 +45,23 @@ def kernel() -> Iterator[tuple[KernelManager, Path]]:
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv("IPYTHONDIR", str(folder / "ipython"))
             manager.start_kernel(cwd=name)
-        yield manager, folder
-        manager.shutdown_kernel(now=True)
+        channels = manager.client()
+        channels.start_channels()
+        try:
+            channels.wait_for_ready(timeout=60)
 
+            def ran(notebook: Any) -> Any:
+                for one in (of_one_cell("%reset -f"), notebook):
+                    client = NotebookClient(one, km=manager, timeout=100, resources={"metadata": {"path": name}})
+                    client.kc = channels
+                    client.execute()
+                return notebook
 
-@pytest.fixture
-def run(kernel: tuple[KernelManager, Path]) -> Any:
-    """Return what runs a notebook as if it were the first: nothing of another one's names is left."""
-    manager, folder = kernel
-
-    def ran(notebook: Any) -> Any:
-        for one in (nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("%reset -f")]), notebook):
-            client = NotebookClient(one, km=manager, timeout=100, resources={"metadata": {"path": str(folder)}})
-            client.execute()
-        return notebook
-
-    return ran
+            yield ran
+        finally:
+            channels.stop_channels()
+            manager.shutdown_kernel(now=True)
+            manager.cleanup_resources()
 
 
 def test_there_are_notebooks() -> None:
@@ -48,8 +69,8 @@ def test_there_are_notebooks() -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_says_nothing_on_stderr(path: Path, run: Any) -> None:
-    notebook = run(nbformat.read(path, as_version=4))
+def test_a_notebook_runs_and_says_nothing_on_stderr(path: Path, run: Run) -> None:
+    notebook = run(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
     outputs = [(cell["source"], one) for cell in notebook.cells if cell.cell_type == "code" for one in cell.outputs]
     assert [(source, one.text) for source, one in outputs if one.get("name") == "stderr"] == []
     assert sum("image/svg+xml" in one.get("data", {}) for _, one in outputs) >= 1
@@ -57,11 +78,9 @@ def test_a_notebook_runs_and_says_nothing_on_stderr(path: Path, run: Any) -> Non
     assert "Empty DataFrame" not in shown  # a table without rows shows nothing to a reader
 
 
-def test_a_cell_that_fails_is_noticed(run: Any) -> None:
-    from nbclient.exceptions import CellExecutionError
-
+def test_a_cell_that_fails_is_noticed(run: Run) -> None:
     with pytest.raises(CellExecutionError):
-        run(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]))
+        run(of_one_cell("1 / 0"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,14 +1,14 @@
-"""What people pass to `events` and `alerts`, checked: one value or several, names with the nearest known one."""
+"""What people choose events and alerts by, checked: one value or several, names with the nearest known one."""
 
 import difflib
 import ipaddress
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 from acrwatch.core.address import MAPPED_PREFIX, parse_address
 from acrwatch.core.errors import ConfigError
 from acrwatch.core.operation import OPERATIONS
-from acrwatch.notebook.spans import Span
 from storage.schema import BY_NAME, PARTITION_COLUMN
 from storage.selection import Selection
 
@@ -70,9 +70,16 @@ def _meant(word: str) -> Sequence[str]:
 
 
 def selection_of(
-    span: Span, *, registry: OneOrMore, operation: OneOrMore, identity: OneOrMore, ip: OneOrMore, digest: OneOrMore,
-    repository: OneOrMore,
-) -> Selection:  # fmt: skip
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    registry: OneOrMore = None,
+    operation: OneOrMore = None,
+    identity: OneOrMore = None,
+    ip: OneOrMore = None,
+    digest: OneOrMore = None,
+    repository: OneOrMore = None,
+) -> Selection:
     """Return what is asked for. Raises ConfigError for an operation or an address that is none."""
     operations = several(operation)
     asked = {
@@ -84,7 +91,7 @@ def selection_of(
         "repository": several(repository),
     }  # fmt: skip
     any_of = {column: values for column, values in asked.items() if values is not None}
-    return Selection(span.since, span.until, any_of, [interval(one) for one in several(ip) or ()])
+    return Selection(since, until, any_of, [interval(one) for one in several(ip) or ()])
 
 
 def _folded(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
