@@ -7,11 +7,12 @@ data file would overwrite it.
 """
 
 import difflib
+import os
 import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -68,38 +69,39 @@ def ask(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    relations: Mapping[str, pa.Table] | None = None,
+    relations: Mapping[str, Callable[[], pa.Table]] | None = None,
     limits: Limits | None = None,
 ) -> Answer:
     """Run one SELECT over the events of a snapshot, those of a span of time (`until` not included) where one is given.
 
     `events` and `activity` have the columns of `storage.schema` (binary ones as hex), `activity` those of the control
-    plane too; `relations` are further ones by name. `?` and `$1` in the SQL stand for parameters. Raises ConfigError
-    for what is no single SELECT, names what there is not, or reaches for anything else; StoreError where memory or time
-    run out, or a file cannot be read.
+    plane too; `relations` make further ones, those that the query names. `?` and `$1` stand for parameters. Raises
+    ConfigError for what is no single SELECT, names what there is not, or reaches for anything else; StoreError where
+    memory or time run out, or a file cannot be read.
     """
     limits = limits or Limits()
     last = until - _TICK if until else None
     files = snapshot.between(_utc_date(since, date.min), _utc_date(last, date.max))
     with _connection(snapshot, files, limits.threads) as connection:
         _refuse_other_statements(connection, sql)
-        _define(connection, snapshot, files, since, until)
-        for name, table in (relations or {}).items():
-            connection.register(name, table)
         connection.execute("SET lock_configuration = true")
+        for name, made in _named(connection, sql, relations or {}):
+            connection.register(name, made())
+        _define(connection, snapshot, files, since, until)
         with _failures(connection, limits.seconds), _interrupted_after(connection, limits.seconds) as over:
             return _fetched(connection, sql, parameters, limits.rows, over)
 
 
-def named_relations(sql: str) -> frozenset[str]:
-    """Return the relations that a query names, folded; none where it is no query. To load only those."""
-    connection = duckdb.connect()
+def _named(
+    connection: duckdb.DuckDBPyConnection, sql: str, relations: Mapping[str, Callable[[], pa.Table]]
+) -> list[tuple[str, Callable[[], pa.Table]]]:
+    """Return the relations that a query names. To find them DuckDB plans it, so this, too, is done behind the walls:
+    planning an EXPORT DATABASE makes its folder. Asked before `events` is there, whose files it would not plan."""
     try:
-        return frozenset(name.casefold() for name in connection.get_table_names(sql))
-    except duckdb.Error:  # what is wrong with it is said when it is asked
-        return frozenset()
-    finally:
-        connection.close()
+        named = {name.casefold() for name in connection.get_table_names(sql)}
+    except duckdb.Error:  # what is wrong with it is said when it is run
+        return []
+    return [(name, made) for name, made in relations.items() if name in named]
 
 
 def _fetched(
@@ -162,7 +164,7 @@ def _durations(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 @contextmanager
 def _connection(snapshot: Snapshot, files: Sequence[LakeFile], threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    spill = tempfile.mkdtemp(prefix="acrwatch-sql-")
+    spill = tempfile.mkdtemp(prefix=f"acrwatch-sql-{os.getpid()}-")
     connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill})
     try:
         hide_progress(connection)
@@ -218,7 +220,11 @@ def _define(
     bounds = [("e.event_time >= {}", since), ("e.event_time < {}", until)]
     within = "".join(f" AND {met.format(_moment(at))}" for met, at in bounds if at is not None)
     for name, more, where in ((EVENTS_RELATION, "", EVENTS), (ACTIVITY_RELATION, extra, ACTIVITY)):
-        connection.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns}{more} FROM {relation} e WHERE {where}{within}")
+        select = f"SELECT {columns}{more} FROM {relation} e WHERE {where}{within}"
+        try:
+            connection.execute(f"CREATE TEMP VIEW {name} AS {select}")
+        except duckdb.Error as error:  # files are opened to know their columns
+            raise StoreError(f"Cannot read events below {snapshot.root}: {_first_line(error)}") from error
 
 
 @contextmanager
@@ -283,7 +289,7 @@ def _wrong(error: duckdb.Error, connection: duckdb.DuckDBPyConnection | None = N
 
 
 def _nearest(message: str, connection: duckdb.DuckDBPyConnection) -> str | None:
-    unknown = re.search(r'(?:column|Table with name) "?([\w.]+)"?', message)
+    unknown = re.search(r'(?:column(?: named)?|Table with name) "?([\w.]+)"?', message)
     if unknown is None:
         return None
     known = [name for (name,) in connection.execute(

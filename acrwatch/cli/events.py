@@ -78,7 +78,8 @@ def query(
     rows = limit or (DEFAULT_LIMIT if as_table else None)
     snapshot = read_snapshot(session.config.store.path)
     limits = sandbox.Limits(rows, seconds)
-    answer = sandbox.ask(snapshot, sql, since=begin, until=end, relations=_relations(session, sql), limits=limits)
+    relations = {sandbox.ALERTS_RELATION: lambda: _alerts(session)}
+    answer = sandbox.ask(snapshot, sql, since=begin, until=end, relations=relations, limits=limits)
     if parquet is not None:
         write_parquet(answer.rows, parquet)
         note(f"{parquet}: {counted(answer.rows.num_rows, 'row')}.")
@@ -91,16 +92,13 @@ def query(
         note(f"Only the first {rows} are shown, {more}; --limit shows more.")
 
 
-def _relations(session: Session, sql: str) -> "Mapping[str, pa.Table]":
-    """Return the alerts, if the query names them."""
-    from storage import sandbox
+def _alerts(session: Session) -> "pa.Table":
+    """Return the alerts that stand. Raises NotFoundError where there is no state database."""
     from storage.alert_table import alert_table
     from storage.state import alerts
 
-    if sandbox.ALERTS_RELATION not in sandbox.named_relations(sql):
-        return {}
     with session.database() as database, database.connect() as connection:
-        return {sandbox.ALERTS_RELATION: alert_table(alerts.find(connection))}
+        return alert_table(alerts.find(connection))
 
 
 def _show(rows: "pa.Table") -> None:

@@ -5,12 +5,14 @@ question needs and the frame lacks is an AttributeError that names it.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from acrwatch.core.errors import ConfigError
+from acrwatch.core.setting import duration
 from acrwatch.notebook.frames import TEXT
 
 if TYPE_CHECKING:
@@ -170,11 +172,8 @@ def _only(here: pd.DataFrame, there: pd.DataFrame, column: str, change: str) -> 
     return found
 
 
-def _pause(gap: str) -> pd.Timedelta:
+def _pause(gap: str) -> timedelta:
     try:
-        pause = pd.Timedelta(gap)
-    except ValueError:
-        pause = pd.Timedelta(0)
-    if not pause > pd.Timedelta(0):
-        raise ConfigError(f"gap={gap!r} is no pause", remedy="Pass a span of time such as 30min")
-    return pause
+        return duration(gap.removesuffix("in"))
+    except (ValueError, AttributeError):
+        raise ConfigError(f"gap={gap!r} is no pause", remedy="Pass a span of time such as 30min or 2h") from None

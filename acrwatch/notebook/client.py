@@ -1,6 +1,6 @@
 """What `acrwatch.open` returns: events, alerts, SQL and rules over one lake."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import pandas as pd
@@ -69,8 +69,7 @@ class Client:
             digest=digest,
             repository=repository,
         )
-        filters = {**{name: list(values) for name, values in chosen.any_of.items()}, "ip": several(ip)}
-        given = {name: value for name, value in filters.items() if value is not None}
+        given = {name: list(values) for name, values in (*chosen.any_of.items(), ("ip", several(ip))) if values}
         return self._stored.events(chosen, columns, given, limit=_limit(limit))
 
     def alerts(
@@ -151,7 +150,7 @@ class Client:
             parameters,
             since=asked.since,
             until=asked.until,
-            relations=self._relations(query),
+            relations={sandbox.ALERTS_RELATION: self._alerts},
             limits=limits,
         )
         if answer.more and limit is not None:
@@ -167,12 +166,10 @@ class Client:
 
         return rule_of(slug, self._known, self._stored.database, self._clock)
 
-    def _relations(self, query: str) -> Mapping[str, pa.Table]:
-        """Return the alerts, if the query names them: all that stand, and those set apart."""
-        if sandbox.ALERTS_RELATION not in sandbox.named_relations(query):
-            return {}
+    def _alerts(self) -> pa.Table:
+        """Return the alerts that stand, for SQL."""
         with self._stored.state() as connection:
-            return {sandbox.ALERTS_RELATION: alert_table(store.find(connection))}
+            return alert_table(store.find(connection))
 
 
 def _limit(limit: int | None) -> int | None:
