@@ -104,7 +104,15 @@ def _shift(
     from acrwatch.report import shift
     from acrwatch.report.page import shift_page
 
-    found = shift.gather(connection, reader, scope, now=now, lateness=session.config.detections.lateness)
+    config = session.config
+    found = shift.gather(
+        connection,
+        reader,
+        scope,
+        now=now,
+        lateness=config.detections.lateness,
+        keep=config.store.state_retention,
+    )
     return shift_page(found, _rules(session, found.alerts), _versions()), found.standing
 
 
@@ -125,7 +133,16 @@ def _around(
     scope = Scope(
         moment_of(since, now, "--from") if since else begin, moment_of(until, now, "--to") if until else min(end, now)
     )
-    found = around.gather(connection, reader, alert, scope, now=now, lateness=session.config.detections.lateness)
+    config = session.config
+    found = around.gather(
+        connection,
+        reader,
+        alert,
+        scope,
+        now=now,
+        lateness=config.detections.lateness,
+        keep=config.store.state_retention,
+    )
     return alert_page(found, _rules(session, [alert, *found.related]), _versions())
 
 

@@ -65,9 +65,17 @@ def callers_of(alert: Alert) -> About:
 
 
 def gather(
-    connection: Connection, reader: Reader, alert: Alert, scope: Scope, *, now: datetime, lateness: timedelta
+    connection: Connection,
+    reader: Reader,
+    alert: Alert,
+    scope: Scope,
+    *,
+    now: datetime,
+    lateness: timedelta,
+    keep: timedelta | None = None,
 ) -> Around:
-    """Return what there is to say around an alert, as of `now` (aware). Raises StoreError."""
+    """Return what there is to say around an alert, as of `now` (aware); `keep` is how long the records of runs are
+    kept. Raises StoreError."""
     about = callers_of(alert)
     traffic.hold(reader, scope, lateness=lateness)
     arrival = traffic.arrival(reader, runs.load(connection))
@@ -88,7 +96,7 @@ def gather(
             for name in about.identities
         },
         traffic.figures(reader, scope),
-        blindness.gather(connection, scope, arrival, now=now),
+        blindness.gather(connection, scope, arrival, now=now, keep=keep),
     )
 
 

@@ -28,7 +28,8 @@ class Blindness:
     `Arrival` has it. `refused`: by reason, records refused, and how many of them have not become events since.
     `not_stored`: by UTC date and kind, records passed over. `unwatched`: since when no `acrwatch run` has looked.
     `behind`: by registry, the longest that a record took to arrive, where that is over an hour. `unfinished`: up to
-    when the span's last records may still be on their way.
+    when the span's last records may still be on their way. `forgotten`: before when runs are not kept any more, where
+    the span reaches back there. `empty`: no event of the time is stored.
     """
 
     incidents: Sequence[Incident]
@@ -40,6 +41,7 @@ class Blindness:
     unwatched: datetime | None
     behind: Mapping[str, timedelta]
     unfinished: datetime | None
+    forgotten: datetime | None
     empty: bool
 
     @property
@@ -65,11 +67,18 @@ class Blindness:
             found.append(f"Records of {', '.join(self.behind)} came more than an hour late")
         if self.unfinished is not None:
             found.append("The last minutes may not be complete: Azure forwards records 5 to 20 minutes late")
+        if self.forgotten is not None:
+            before = f"{self.forgotten:%Y-%m-%d %H:%M}Z"
+            found.append(f"What detections failed at or could not judge before {before} is not kept any more")
         return found
 
 
-def gather(connection: Connection, scope: Scope, arrival: Arrival, *, now: datetime) -> Blindness:
-    """Return what is known to have kept acrwatch from seeing in a scope's time; `now` (aware) is the report's."""
+def gather(
+    connection: Connection, scope: Scope, arrival: Arrival, *, now: datetime, keep: timedelta | None
+) -> Blindness:
+    """Return what is known to have kept acrwatch from seeing in a scope's time; `now` (aware) is the report's, `keep`
+    how long the records of runs are kept (None: for good)."""
+    kept_from = None if keep is None else now - keep
     delays = {row["registry"]: row["slowest"] for row in arrival.delays}
     counted = counts.read(connection, scope.since.date(), scope.until.date())
     passed_over = {
@@ -86,5 +95,6 @@ def gather(connection: Connection, scope: Scope, arrival: Arrival, *, now: datet
         leases.lapsed(connection, "watch"),
         {registry: slowest for registry, slowest in delays.items() if slowest > _BEHIND},
         scope.until if now - scope.until < _ON_THE_WAY else None,
+        kept_from if kept_from is not None and scope.since < kept_from else None,
         not arrival.events,
     )

@@ -106,8 +106,17 @@ def gravity(alert: Alert) -> int:
     return SEVERITIES.index(alert.severity) if alert.severity in SEVERITIES else len(SEVERITIES)
 
 
-def gather(connection: Connection, reader: Reader, scope: Scope, *, now: datetime, lateness: timedelta) -> Shift:
-    """Return what there is to say of a scope, as of `now` (aware). Raises StoreError."""
+def gather(
+    connection: Connection,
+    reader: Reader,
+    scope: Scope,
+    *,
+    now: datetime,
+    lateness: timedelta,
+    keep: timedelta | None = None,
+) -> Shift:
+    """Return what there is to say of a scope, as of `now` (aware); `keep` is how long the records of runs are kept.
+    Raises StoreError."""
     touching = scope.within(store.touching(connection, scope.since, scope.until))
     found = [alert for alert in touching if not alert.historical or _overlap(alert, scope)]
     alerts = sorted(
@@ -135,7 +144,7 @@ def gather(connection: Connection, reader: Reader, scope: Scope, *, now: datetim
         {number: suppressions.get(connection, number) for number in behind},
         traffic.figures(reader, scope),
         arrival,
-        blindness.gather(connection, scope, arrival, now=now),
+        blindness.gather(connection, scope, arrival, now=now, keep=keep),
     )
 
 

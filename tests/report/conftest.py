@@ -27,6 +27,7 @@ class Desk:
 
     bench: Bench
     now: datetime = UNTIL + timedelta(hours=1)
+    keep: timedelta | None = None
 
     def alert(self, name: str, at: timedelta, **changes: Any) -> Alert:
         """Store an alert whose events begin so long after the span does, and which was raised a minute later."""
@@ -38,11 +39,15 @@ class Desk:
 
     def shift(self, since: datetime = SINCE, until: datetime = UNTIL, **only: Any) -> Shift:
         with self.bench.database.connect() as connection, Reader(self.bench.lake.snapshot()) as reader:
-            return shift.gather(connection, reader, Scope(since, until, **only), now=self.now, lateness=LATENESS)
+            return shift.gather(
+                connection, reader, Scope(since, until, **only), now=self.now, lateness=LATENESS, keep=self.keep
+            )
 
     def around(self, alert: Alert, since: datetime = SINCE, until: datetime = UNTIL) -> Around:
         with self.bench.database.connect() as connection, Reader(self.bench.lake.snapshot()) as reader:
-            return around.gather(connection, reader, alert, Scope(since, until), now=self.now, lateness=LATENESS)
+            return around.gather(
+                connection, reader, alert, Scope(since, until), now=self.now, lateness=LATENESS, keep=self.keep
+            )
 
 
 @pytest.fixture

@@ -107,3 +107,9 @@ def test_a_watch_that_stopped_is_said(desk: Desk) -> None:
         leases.acquire(connection, "watch", "host:1", timedelta(seconds=-1))
     (said,) = desk.shift().blindness.reasons
     assert said.startswith("No acrwatch run has looked since")
+
+
+def test_what_is_no_longer_kept_is_not_taken_for_nothing(desk: Desk) -> None:
+    quiet(desk).keep = timedelta(hours=3)
+    (said,) = desk.shift().blindness.reasons
+    assert said == "What detections failed at or could not judge before 2026-03-02 15:30Z is not kept any more"
