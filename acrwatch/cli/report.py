@@ -1,6 +1,5 @@
 """`acrwatch report`: a shift, or one alert and what lies around it, as one HTML file."""
 
-import sys
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from acrwatch import __version__
-from acrwatch.cli.output import counted, note
+from acrwatch.cli.output import counted, note, write_text
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import utc
 from acrwatch.cli.trying import moment_of, stored
@@ -130,9 +129,8 @@ def _around(
     from acrwatch.report.scope import Scope
 
     begin, end = around.span_around(alert)
-    scope = Scope(
-        moment_of(since, now, "--from") if since else begin, moment_of(until, now, "--to") if until else min(end, now)
-    )
+    end = moment_of(until, now, "--to") if until else min(end, now)
+    scope = Scope(moment_of(since, end, "--from") if since else begin, end)
     config = session.config
     found = around.gather(
         connection,
@@ -163,7 +161,7 @@ def _versions() -> dict[str, str]:
 def _write(path: Path, page: str) -> None:
     """Write the page whole or not at all: a report half written must not stand where a whole one stood."""
     if str(path) == "-":
-        sys.stdout.write(page)
+        write_text(page)
         return
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:

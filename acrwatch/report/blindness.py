@@ -79,6 +79,7 @@ def gather(
     """Return what is known to have kept acrwatch from seeing in a scope's time; `now` (aware) is the report's, `keep`
     how long the records of runs are kept (None: for good)."""
     kept_from = None if keep is None else now - keep
+    unwatched = leases.lapsed(connection, "watch")
     delays = {row["registry"]: row["slowest"] for row in arrival.delays}
     counted = counts.read(connection, scope.since.date(), scope.until.date())
     passed_over = {
@@ -92,7 +93,7 @@ def gather(
         arrival.waiting,
         rejects.counted(connection, scope.since, scope.until),
         {day: kinds for day, kinds in passed_over.items() if kinds},
-        leases.lapsed(connection, "watch"),
+        unwatched if unwatched is not None and unwatched < scope.until else None,
         {registry: slowest for registry, slowest in delays.items() if slowest > _BEHIND},
         scope.until if now - scope.until < _ON_THE_WAY else None,
         kept_from if kept_from is not None and scope.since < kept_from else None,

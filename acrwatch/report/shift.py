@@ -92,7 +92,7 @@ class Shift:
             if alert.status == SUPPRESSED:
                 numbers.setdefault(alert.suppressed_by, []).append(alert)
         return [
-            (self.hidden.get(number or 0), len(found), sum(alert.count for alert in found))
+            (None if number is None else self.hidden[number], len(found), sum(alert.count for alert in found))
             for number, found in numbers.items()
         ]
 

@@ -45,6 +45,14 @@ def test_a_report_replaces_the_one_before(call: Call, lake: Database, tmp_path: 
     assert "old" not in (tmp_path / "shift.html").read_text(encoding="utf-8")[:20]
 
 
+def test_a_span_before_the_end_counts_from_there(call: Call, lake: Database) -> None:
+    found = call("report", "--to", "1h", "--from", "2h", "--html", "x.html")
+    assert "from 2026-11-22 00:00:00Z to 2026-11-22 02:00:00Z" in found.stderr
+    page = call("report", "--alert", ALERT.id, "--to", "1h", "--from", "2h", "--html", "-").stdout
+    assert "2026-11-22 00:00:00Z" in page
+    assert "2026-11-22 02:00:00Z" in page
+
+
 def test_the_page_goes_to_stdout_and_nothing_else_does(call: Call, lake: Database) -> None:
     found = call("report", "--rule", ALERT.rule, "--html", "-")
     assert found.stdout.startswith("<!doctype html>")
