@@ -72,16 +72,12 @@ def drawn(chart: "alt.TopLevelMixin", *, name: str, title: str, description: str
 
 
 def _accessible(svg: str, name: str, title: str, description: str) -> str:
-    """Make one picture of a drawing: with a title and a description, with ids of its own, as wide as there is room."""
+    """Make one picture of a drawing: with a title and a description, as wide as there is room."""
     ET.register_namespace("", _SVG)
     root = ET.fromstring(svg)  # noqa: S314 - written by the drawing library a moment ago
     for element in root.iter():
         for attribute in [key for key in element.attrib if key.startswith("aria-") or key == "role"]:
             del element.attrib[attribute]
-        for key, value in element.attrib.items():
-            element.attrib[key] = value.replace("url(#", f"url(#{name}-")
-        if "id" in element.attrib:
-            element.attrib["id"] = f"{name}-{element.attrib['id']}"
     width = root.attrib.pop("width")
     root.attrib.pop("height")
     root.attrib |= {
