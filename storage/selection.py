@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -47,13 +48,15 @@ class Selection:
     """Which events: all that meet every condition given.
 
     `since` is included, `until` is not (aware; None: no bound). `any_of` maps a column to the values it may have;
-    `addresses` are closed intervals of `ip_key`, one of which must hold the caller's.
+    `addresses` are closed intervals of `ip_key`, one of which must hold the caller's. `control_plane` takes records of
+    the control plane as well, which are no events.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     any_of: Mapping[str, Sequence[str | bytes]] = field(default_factory=dict)
     addresses: Sequence[tuple[bytes, bytes]] = ()
+    control_plane: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +70,13 @@ class Selected:
 def select(snapshot: Snapshot, selection: Selection, columns: Sequence[str], *, limit: int | None = None) -> Selected:
     """Return these columns of the events that are selected, the newest `limit` of them.
 
-    Texts of FEW_VALUES come as dictionaries. `event_date` is computed. Records of the control plane are no events.
-    Raises StoreError where a file cannot be read.
+    Texts of FEW_VALUES come as dictionaries. `event_date` is computed. Raises StoreError where a file cannot be read.
     """
-    files = _candidates(snapshot, selection)
-    met = _condition(selection)
-    more = 0
+    files, met, more = _candidates(snapshot, selection), _condition(selection), 0
     with _failures(snapshot):
         if limit is not None and total_rows(files) > limit:
-            times = _read(snapshot, files, met, ["event_time"]).column("event_time").to_numpy().astype("int64")
-            more = max(len(times) - limit, 0)
-            if more:
-                oldest = np.partition(times, more)[more]
-                met &= ds.field("event_time") >= pa.scalar(int(oldest), pa.int64()).cast(_type("event_time"))
-                files = _not_before(files, int(oldest))
+            files, newest, more = _newest(snapshot, files, met, limit)
+            met &= newest
         found = _in_order(_read(snapshot, files, met, ["event_time", *_stored(columns)]))
     rows = found if limit is None else found.slice(max(found.num_rows - limit, 0))
     return Selected(pa.table({name: _column(rows, name) for name in columns}), more)
@@ -118,7 +114,7 @@ def _holding_any(
 
 
 def _condition(selection: Selection) -> ds.Expression:
-    met = ds.field("category") != CATEGORY
+    met = ds.scalar(True) if selection.control_plane else ds.field("category") != CATEGORY
     if selection.since is not None:
         met &= ds.field("event_time") >= pa.scalar(selection.since, _type("event_time"))
     if selection.until is not None:
@@ -136,7 +132,7 @@ def _condition(selection: Selection) -> ds.Expression:
 def _any_of(name: str, values: Sequence[str | bytes]) -> ds.Expression:
     column = ds.field(name)
     if name in FEW_VALUES:  # Arrow compares dictionaries with one value at a time
-        return _or([column == value for value in values]) if values else ds.scalar(value=False)
+        return _or([column == value for value in values]) if values else ds.scalar(False)
     return column.isin(pa.array(values, _type(name)))
 
 
@@ -147,9 +143,23 @@ def _or(conditions: Sequence[ds.Expression]) -> ds.Expression:
     return whole
 
 
-def _not_before(files: Sequence[LakeFile], microseconds: int) -> list[LakeFile]:
-    oldest = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)).date()
-    return [file for file in files if file.date >= oldest]
+def _newest(
+    snapshot: Snapshot, files: Sequence[LakeFile], met: ds.Expression, limit: int
+) -> tuple[list[LakeFile], ds.Expression, int]:
+    """Return the files and the condition of the newest `limit` events (or more, of one microsecond), and how many older
+    ones there are. Only of the date that is cut are the times held in memory."""
+    found, kept, oldest = 0, list[LakeFile](), ds.scalar(True)
+    for _, group in groupby(sorted(files, key=lambda file: file.date, reverse=True), key=lambda file: file.date):
+        of_date = list(group)
+        matching = int(_dataset(snapshot, of_date).count_rows(filter=met))
+        if found < limit:
+            kept += of_date
+            if found + matching > limit:
+                times = _read(snapshot, of_date, met, ["event_time"]).column("event_time").to_numpy().astype("int64")
+                cut = int(np.partition(times, len(times) - limit + found)[len(times) - limit + found])
+                oldest = ds.field("event_time") >= pa.scalar(cut, pa.int64()).cast(_type("event_time"))
+        found += matching
+    return sorted(kept, key=lambda file: (file.date, file.path)), oldest, max(found - limit, 0)
 
 
 def _read(snapshot: Snapshot, files: Sequence[LakeFile], met: ds.Expression, columns: Sequence[str]) -> pa.Table:

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -81,14 +83,18 @@ def _spoken(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def said(value: Any) -> Any:
-    """Return a value as JSON says it: times in ISO 8601 UTC, bytes in hex."""
+    """Return a value as JSON says it: times in ISO 8601 UTC, bytes in hex; what is no number is none."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, Decimal):  # within a list or a struct
+        return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, list):
         return [said(one) for one in value]
-    return value
+    return _spoken(value) if isinstance(value, Mapping) else value
 
 
 def _cell(value: Any) -> Any:
@@ -96,6 +102,8 @@ def _cell(value: Any) -> Any:
     value = said(value)
     if isinstance(value, list):
         value = "; ".join(_item(one) for one in value)
+    if isinstance(value, Mapping):
+        value = json.dumps(value, default=str)
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

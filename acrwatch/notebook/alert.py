@@ -9,7 +9,7 @@ import pandas as pd
 from acrwatch.choosing import interval
 from acrwatch.core.setting import duration
 from acrwatch.notebook.alert_frame import alert_frame
-from acrwatch.notebook.stored import Stored, spelled
+from acrwatch.notebook.stored import LIMIT, Stored, spelled
 from acrwatch.notebook.warning import TruncatedWarning, warn
 from storage.alert_table import alert_table
 from storage.selection import Selection
@@ -104,7 +104,7 @@ class Alert:
         not stored any more.
         """
         kept = tuple(bytes.fromhex(event_id) for _, event_id in self._stored.evidence)
-        chosen = Selection(self.first_seen, self.last_seen + _TICK, {"event_id": kept})
+        chosen = Selection(self.first_seen, self.last_seen + _TICK, {"event_id": kept}, control_plane=True)
         found = self._lake.events(chosen, columns, {"alert": self.id}, limit=None)
         if self.count > len(kept):
             warn(f"alert {self.id} keeps its earliest {len(kept)} of {self.count:,} events; "
@@ -118,20 +118,19 @@ class Alert:
         """Return what the alert itself keeps of its earliest events, which outlives their retention."""
         rows = [{"event_time": pd.Timestamp(time), "event_id": event_id, **row}
                 for (time, event_id), row in self._stored.evidence_rows]  # fmt: skip
-        frame = pd.DataFrame(rows)
+        frame = pd.DataFrame(rows, columns=None if rows else ["event_time", "event_id"])
         frame.attrs["query"] = {"relation": "evidence", "alert": self.id}
         return frame
 
-    def around(
-        self, before: str = _NEARBY, after: str = _NEARBY, *, columns: Sequence[str] | None = None
-    ) -> pd.DataFrame:
+    def around(self, before: str = _NEARBY, after: str = _NEARBY, *, limit: int | None = LIMIT) -> pd.DataFrame:
         """Return what its identities and addresses did from so long before to so long after it, in order of time.
 
         Of an alert about neither, everything in its registries. The column `in_alert` marks the events that it keeps.
+        Where there are more than `limit` by its identities, or from its addresses, the newest, with a TruncatedWarning.
         """
         since, until = self.first_seen - duration(before), self.last_seen + duration(after) + _TICK
         query = {"alert": self.id, "around": [before, after]}
-        parts = [self._lake.events(one, columns, query, limit=None) for one in self._selections(since, until)]
+        parts = [self._lake.events(one, None, query, limit=limit) for one in self._selections(since, until)]
         frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         if len(parts) > 1:
             frame = frame.drop_duplicates("event_id").sort_values("event_time", kind="stable", ignore_index=True)

@@ -15,7 +15,7 @@ from acrwatch.notebook.alert_frame import alert_frame
 from acrwatch.notebook.frames import frame_of
 from acrwatch.notebook.known import Known
 from acrwatch.notebook.spans import SpanLike, span_of
-from acrwatch.notebook.stored import Stored, origin, spelled
+from acrwatch.notebook.stored import LIMIT, Stored, origin, spelled
 from acrwatch.notebook.warning import warn_truncated
 from storage import sandbox
 from storage.alert_table import alert_table
@@ -24,7 +24,6 @@ from storage.state import alerts as store
 if TYPE_CHECKING:
     from acrwatch.notebook.rule import Rule
 
-LIMIT: Final = 1_000_000
 ALERT_LIMIT: Final = 100_000
 
 

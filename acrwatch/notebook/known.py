@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Known:
     """What rules are judged with. Without a configuration: the shipped rules, and nothing of any registry."""
 
-    database: str | None = None
+    database: str | None = field(default=None, repr=False)  # it may hold a password
     registries: Mapping[str, RegistryContext] = field(default_factory=dict)
     rule_paths: tuple[Path, ...] = ()
     geoip: Path | None = None

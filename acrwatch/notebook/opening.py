@@ -54,7 +54,7 @@ def open(  # noqa: A001 - as acrwatch.open it is no more confusing than gzip.ope
             f"{path} is a file, not the folder of a lake", remedy=f"Is it a configuration? config={str(path)!r}"
         )
     read_snapshot(Path(path))
-    return Client(Stored(Path(path), _database(database, known)), known, clock)
+    return Client(Stored(Path(path).absolute(), _database(database, known)), known, clock)
 
 
 def _database(url: str | None, known: Known) -> Database | None:

@@ -41,6 +41,8 @@ def _column(name: str, frame: pd.DataFrame, found: Mapping[str, pa.Array]) -> pa
         return _MADE_UP[name](frame, found)
     try:
         column = _arrow(frame[name])
+        if pa.types.is_timestamp(column.type) and column.type.tz is None:
+            raise ValueError("its times have no zone")
         column = _bytes(column) if kind == pa.binary() else column.cast(kind)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise ConfigError(f"column {name} of the frame holds what is no {kind}: {error}", remedy=_SAME_FRAME) from error
@@ -87,7 +89,7 @@ _MADE_UP: Final[Mapping[str, Callable[[pd.DataFrame, Mapping[str, pa.Array]], pa
     "ip_key": _keys,
     "ingested_at": _as_it_happened,
     "enqueued_time": _as_it_happened,
-    **{name: _constant(None, name) for name in ("extra", "correlation_id", "duration_ms", "jwt_id", "partition_id")},
+    "partition_id": _constant(None, "partition_id"),
     "source": _constant("frame", "source"),
     "sequence_number": _constant(0, "sequence_number"),
 }

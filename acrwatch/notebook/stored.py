@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -20,6 +20,9 @@ from storage.state.database import Database
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+LIMIT: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

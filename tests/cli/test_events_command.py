@@ -62,6 +62,14 @@ def test_csv_has_a_heading_and_runs_no_formula(call: Call, lake: Lake) -> None:
     ]
 
 
+def test_what_is_no_number_or_more_than_one_is_still_json(call: Call, lake: Lake) -> None:
+    struct = "{'at': TIMESTAMPTZ '2026-11-20 00:00:00+00', 'l': [1.5]}"
+    sql = f"SELECT 'nan'::DOUBLE AS nan, {struct} AS s, DATE '2026-11-20' AS d"
+    assert call("events", "query", sql, "--json").json == [
+        {"nan": None, "s": {"at": "2026-11-20T00:00:00Z", "l": [1.5]}, "d": "2026-11-20"}
+    ]
+
+
 def test_parquet_is_a_file_and_nothing_on_stdout(call: Call, lake: Lake, tmp_path: Path) -> None:
     done = call("events", "query", "SELECT event_id, event_time FROM events", "--parquet", "out.parquet")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "out.parquet: 12 rows.\n")

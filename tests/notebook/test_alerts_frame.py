@@ -14,7 +14,19 @@ from acrwatch.notebook import Client, TruncatedWarning
 from storage.lake import Lake
 from storage.state.alerts import Alert, insert_alert
 from storage.state.database import Database
-from tests.notebook.world import ALERTS, DELETED, DELETING, ELSEWHERE, EVENTS, MINUTE, NOW, START, UNRELATED, table
+from tests.notebook.world import (
+    ALERTS,
+    CONTROL,
+    DELETED,
+    DELETING,
+    ELSEWHERE,
+    EVENTS,
+    MINUTE,
+    NOW,
+    START,
+    UNRELATED,
+    table,
+)
 
 
 def rules(frame: pd.DataFrame) -> list[str]:
@@ -126,6 +138,19 @@ def test_events_that_it_does_not_keep_or_that_are_gone_are_said(grown: Client) -
     assert any("keeps its earliest 3 of 25 events" in one for one in said)
     assert any("1 of 3 events of alert" in one and "no longer stored" in one for one in said)
     assert list(alert.evidence()["event_id"]) == ["ab" * 16]
+
+
+def test_events_of_the_control_plane_are_an_alerts_events_too(lake: Path, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/state.db")
+    database.migrate()
+    (record,) = CONTROL
+    evidence = ((record.time.isoformat(), record.event_id),)
+    with database.begin() as connection:
+        insert_alert(
+            connection, replace(DELETING, evidence=evidence, count=1, first_seen=record.time, last_seen=record.time)
+        )
+    alert = acrwatch.open(lake, database=f"sqlite:///{tmp_path}/state.db").alert(DELETING.id)
+    assert list(alert.events()["event_id"]) == [record.event_id]
 
 
 def test_around_it_is_all_that_its_subjects_did_and_its_own_events_are_marked(tmp_path: Path, client: Client) -> None:

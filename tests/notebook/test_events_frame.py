@@ -115,6 +115,16 @@ def test_a_limit_counts_what_is_selected_and_not_what_is_stored(client: Client) 
         assert ids(client.events(identity="mallory@example.com", limit=20)) == [one.event_id for one in DELETED[5:]]
 
 
+@pytest.mark.parametrize("limit", [1, 24, 25, 26, 51, 52, 87])
+def test_the_newest_are_kept_wherever_the_limit_falls_among_the_dates(client: Client, limit: int) -> None:
+    with pytest.warns(TruncatedWarning, match=f"leaves out {len(EVENTS) - limit} more"):
+        assert ids(client.events(limit=limit)) == expected(lambda _: True)[-limit:]
+
+
+def test_no_value_at_all_is_met_by_nothing(client: Client) -> None:
+    assert (len(client.events(registry=[])), len(client.events(identity=[]))) == (0, 0)
+
+
 def test_a_limit_that_cuts_nothing_off_says_nothing(client: Client) -> None:
     assert len(client.events(limit=len(EVENTS))) == len(EVENTS)  # a warning would be an error here
 

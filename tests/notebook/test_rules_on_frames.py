@@ -47,7 +47,7 @@ def test_a_frame_in_any_order_with_rows_twice_raises_the_same(client: Client) ->
 
 def test_what_a_frame_leaves_out_and_no_rule_judges_by_is_made_up(client: Client) -> None:
     frame = client.events(identity="mallory@example.com")
-    kept = frame.drop(columns=["extra", "source", "sequence_number", "ingested_at", "enqueued_time", "partition_id"])
+    kept = frame.drop(columns=["source", "sequence_number", "ingested_at", "enqueued_time", "partition_id"])
     assert len(client.rule("mass-delete").run(kept)) == 1
 
 
@@ -86,6 +86,8 @@ def test_a_baseline_judges_a_frame_by_the_days_before(client: Client) -> None:
         (lambda frame: frame[["event_id", "event_time"]], "the frame lacks category, operation_name"),
         (lambda frame: frame.drop(columns="digest"), "the frame lacks digest, which a rule may judge by"),
         (lambda frame: frame.assign(event_id="xyz"), "column event_id of the frame holds what is no binary"),
+        (lambda frame: frame.drop(columns="duration_ms"), "the frame lacks duration_ms"),
+        (lambda frame: frame.assign(event_time=frame["event_time"].dt.tz_localize(None)), "its times have no zone"),
         (lambda frame: frame.assign(registry=None), "column registry of the frame lacks 88 values"),
         (lambda frame: frame.assign(status_code="many"), "column status_code of the frame holds what is no int16"),
     ],
