@@ -50,10 +50,10 @@ def report(
     rules: tuple[str, ...],
     alert_id: str | None,
 ) -> None:
-    """Write a report on a span of time (by default the last 8 hours), or with --alert on one alert, as an HTML file.
+    """Write a shift, or one alert and what lies around it, as HTML.
 
-    It needs nothing else to be read: no network, no script. Alerts stand in it as they are now; what could not be seen
-    in that time is said first. Needs the extra `charts`.
+    A shift is the last 8 hours unless told otherwise. The file needs nothing else to be read: no network, no script.
+    Alerts stand in it as they are now; what could not be seen in that time is said first. Needs the extra `charts`.
     """
     from acrwatch.report.drawing import require_charts
     from storage.query import Reader
