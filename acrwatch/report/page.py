@@ -53,14 +53,14 @@ def shift_page(shift: Shift, rules: "Mapping[str, Metadata]", versions: Mapping[
 
 def alert_page(around: Around, rules: "Mapping[str, Metadata]", versions: Mapping[str, str]) -> str:
     """Return the report on one alert as HTML."""
-    alerts = [around.alert, *around.related]
+    alerts = [around.alert, *around.related[:LISTED]]
     pictures = {
         "timeline": charts.timeline(
             around.scope, around.traffic.by_time, alerts, around.blindness.incidents, now=around.made_at
         ),
         "spans": charts.spans(around.scope, alerts, around.alert),
     }
-    return _written("alert.html.j2", around, pictures, rules, versions=versions, shown_places=PLACES)
+    return _written("alert.html.j2", around, pictures, rules, versions=versions, shown_places=PLACES, listed=LISTED)
 
 
 def _written(

@@ -23,7 +23,7 @@ SEVERITIES: Final = ("critical", "high", "medium", "low", "informational")
 """The gravest first."""
 
 LISTED: Final = 50
-"""Alerts of one rule in the table; the page says how many more there are."""
+"""Alerts of one rule, or of another kind, in a table; the page says how many more there are."""
 
 DETAILED: Final = 20
 """Alerts that are told in full, the gravest open ones first; all others are in the table with their reasons."""

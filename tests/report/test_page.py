@@ -180,6 +180,18 @@ def test_more_alerts_of_a_rule_than_are_listed_are_counted(desk: Desk, monkeypat
     assert "<svg" in html.split("Alerts by rule", 1)[0]
 
 
+def test_many_open_or_related_alerts_are_cut_with_a_word(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("acrwatch.report.page.LISTED", 2)
+    for number in range(4):
+        desk.alert(f"{number}b", timedelta(hours=-9))
+        desk.alert(f"{number}c", timedelta(hours=1))
+    assert "The oldest 2 of 4" in shift_page(desk.shift(), {}, {})
+    found = desk.around(desk.alert("me", timedelta(hours=1)))
+    html = alert_page(found, {}, {})
+    assert "The earliest 2 of 4" in html
+    assert html.count("3c".ljust(24, "0")) == 0
+
+
 def brightness(colour: str) -> float:
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
