@@ -15,7 +15,7 @@ from storage.state.incidents import Incident
 if TYPE_CHECKING:
     import altair as alt
 
-_WIDTH: Final = 860
+_WIDTH: Final = 980
 _ROW: Final = 20
 _READS: Final = ("login", "pull")
 _KINDS: Final = ("failed", "writes", "reads")
@@ -234,10 +234,12 @@ def _time(scope: Scope) -> "alt.X":
 
     day = timedelta(days=1)
     written = "%H:%M" if scope.length <= day else "%d %b %H:%M" if scope.length <= 4 * day else "%d %b"
+    # Between these a mark for each day is neither written twice nor one too many.
+    ticks: Any = "day" if 4 * day < scope.length <= 16 * day else 10
     return alt.X(
         "from:T",
         scale=alt.Scale(type="utc", domain=[_ms(scope.since), _ms(scope.until)], nice=False),
-        axis=alt.Axis(title="UTC", format=written, labelOverlap=True, grid=True, tickCount=10),
+        axis=alt.Axis(title="UTC", format=written, labelOverlap=True, grid=True, tickCount=ticks),
     )
 
 
