@@ -62,7 +62,7 @@ def query(
     """Run one SELECT, in DuckDB's SQL, over `events`, `activity` (the control plane) and `alerts`.
 
     The columns stand in docs/columns.md. A query reads these relations and nothing else: no file, no network, no
-    setting. Of a long history ask for less by --since, or by event_date in the query.
+    setting. Of a long history ask for less by --since: then only the files of those dates are opened.
 
     \b
     acrwatch events query "SELECT identity, count(*) AS n FROM events WHERE operation = 'delete' GROUP BY ALL"
