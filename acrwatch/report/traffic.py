@@ -71,7 +71,7 @@ class Arrival:
 
 def figures(reader: Reader, scope: Scope) -> Traffic:
     """Return the figures of the events that `hold` read. Raises StoreError."""
-    (totals,) = _rows(reader, f"SELECT {_COUNTS}, count(*) FILTER (late) AS late FROM report_events")  # noqa: S608
+    (totals,) = _rows(reader, f"SELECT {_COUNTS}, count(*) FILTER (late) AS late FROM report_events")
     step, since = scope.step // timedelta(microseconds=1), _epoch(scope.since)
     bucket = f"make_timestamptz({since} + (epoch_us(event_time) - {since}) // {step} * {step})"
     identities = _top(reader, "identity, identity_kind")
@@ -79,7 +79,7 @@ def figures(reader: Reader, scope: Scope) -> Traffic:
         totals,
         _rows(
             reader,
-            f"SELECT {bucket} AS at, operation, count(*) AS events, "  # noqa: S608
+            f"SELECT {bucket} AS at, operation, count(*) AS events, "
             "count(*) FILTER (NOT succeeded) AS failed FROM report_events GROUP BY ALL ORDER BY ALL",
         ),
         identities,
@@ -93,7 +93,7 @@ def arrival(reader: Reader, cursors: Mapping[str, Cursor]) -> Arrival:
     """Return how the events that `hold` read came, and who has not judged them. Raises StoreError."""
     delays = _rows(
         reader,
-        f"SELECT registry, count(*) AS events, {_DELAYS}, max(event_time) AS last_seen "  # noqa: S608
+        f"SELECT registry, count(*) AS events, {_DELAYS}, max(event_time) AS last_seen "
         "FROM report_events GROUP BY registry ORDER BY registry",
     )
     return Arrival(sum(row["events"] for row in delays), delays, _waiting(reader, cursors))
@@ -109,12 +109,12 @@ def hold(reader: Reader, scope: Scope, *, lateness: timedelta, about: About | No
     if scope.registries:
         wanted.append("e.registry IN (FROM report_registries)")
     if about is not None:
-        reader.register("report_identities", _texts([name.casefold() for name in about.identities]))
+        reader.register("report_identities", _texts([name.lower() for name in about.identities]))
         reader.register("report_addresses", _texts(about.addresses))
         wanted.append("(lower(e.identity) IN (FROM report_identities) OR e.caller_ip IN (FROM report_addresses))")
     reader.hold(
         "report_events",
-        f"SELECT {_COLUMNS} FROM report_span e WHERE {' AND '.join(wanted)}",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM report_span e WHERE {' AND '.join(wanted)}",
     )
 
 
@@ -147,7 +147,7 @@ def sequence(reader: Reader, evidence: Sequence[str], *, limit: int) -> tuple[Se
 def _top(reader: Reader, columns: str) -> Sequence[Row]:
     return _rows(
         reader,
-        f"SELECT {columns}, {_COUNTS}, count(*) OVER () AS counted FROM report_events "  # noqa: S608
+        f"SELECT {columns}, {_COUNTS}, count(*) OVER () AS counted FROM report_events "
         f"GROUP BY {columns} ORDER BY events DESC, {columns} LIMIT {TOP}",
     )
 
@@ -156,7 +156,7 @@ def _presence(reader: Reader, bucket: str, identities: Sequence[str | None]) -> 
     reader.register("report_top", _texts([name for name in identities if name is not None]))
     return _rows(
         reader,
-        f"SELECT {bucket} AS at, identity, count(*) AS events FROM report_events "  # noqa: S608
+        f"SELECT {bucket} AS at, identity, count(*) AS events FROM report_events "
         "WHERE identity IN (FROM report_top) GROUP BY ALL ORDER BY ALL",
     )
 
