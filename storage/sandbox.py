@@ -26,6 +26,7 @@ from acrwatch.core.errors import ConfigError, StoreError
 from storage.activity import ACTIVITY, COLUMNS, EVENTS
 from storage.answer import plain
 from storage.lake.snapshot import LakeFile, Snapshot
+from storage.quiet import hide_progress
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN, UTC_MICROSECONDS
 
 EVENTS_RELATION: Final = "events"
@@ -136,10 +137,10 @@ def _connection(snapshot: Snapshot, files: Sequence[LakeFile], threads: int) -> 
     spill = tempfile.mkdtemp(prefix=f"acrwatch-sql-{os.getpid()}-")
     connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill})
     try:
+        hide_progress(connection)
         paths = ", ".join(_quoted(snapshot.root / file.path) for file in files)
         for setting in (
             "TimeZone = 'UTC'",
-            "enable_progress_bar = false",  # it is written to stdout, among the data
             "python_enable_replacements = false",  # else a name could mean a variable of this program
             "autoinstall_known_extensions = false",
             "autoload_known_extensions = false",
