@@ -59,6 +59,11 @@ def test_a_record_no_parser_accepts_is_told_from_its_neighbours(envelope: bytes,
     assert pieces(envelope % (A, bad, C)) == [A, bad, C]
 
 
+@pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
+def test_a_damaged_first_line_costs_none_of_those_that_follow(bad: bytes) -> None:
+    assert pieces(b"%s\n%s\n%s" % (bad, A, C)) == [bad, A, C]
+
+
 @pytest.mark.parametrize(
     ("body", "found"),
     [
