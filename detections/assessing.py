@@ -5,7 +5,7 @@ entities and the stretch of time that they bear on, and states what stands there
 twice: it is the revision that was judged.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -59,6 +59,7 @@ class RiskWatch:
 
     metadata: Metadata = METADATA
     has_profile: ClassVar[bool] = False
+    asks: ClassVar[Collection[str]] = ()
 
     def observe(self, _events: NewEvents, /) -> Judgement:
         """Nothing: events are no business of it."""

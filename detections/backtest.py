@@ -52,7 +52,7 @@ class _Counted:
     """Relations that count the rows which queries go over."""
 
     inner: Relations
-    rows: int = 0
+    gone_over: int = 0
     _views: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -60,8 +60,15 @@ class _Counted:
         return self.inner.snapshot
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        self.rows += sum(rows for name, rows in self._views.items() if re.search(rf"\b{name}\b", sql))
+        self._count(sql)
         return self.inner.query(sql, parameters)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        self._count(sql)
+        return self.inner.rows(sql, parameters)
+
+    def _count(self, sql: str) -> None:
+        self.gone_over += sum(rows for name, rows in self._views.items() if re.search(rf"\b{name}\b", sql))
 
     def register(self, name: str, table: pa.Table) -> None:
         self.inner.register(name, table)
@@ -97,8 +104,8 @@ def backtest(
     counted = _Counted(events)
     before = 0
     for trial in try_rules(detections, counted, context, since, until, lateness=lateness, progress=progress):
-        yield _tally(trial, detections[trial.slug].metadata.level, since, until, counted.rows - before)
-        before = counted.rows
+        yield _tally(trial, detections[trial.slug].metadata.level, since, until, counted.gone_over - before)
+        before = counted.gone_over
 
 
 def _tally(trial: Trial, level: str, since: datetime, until: datetime, rows_read: int) -> Tally:

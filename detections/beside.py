@@ -10,6 +10,7 @@ from detections.compile import quoted
 from detections.detection import Group
 from detections.events import NewEvents
 from detections.match import group_of
+from storage.query import moment
 
 # So many questions are asked one by one: of few alerts the database finds a group's rows faster than all of a date.
 _ONE_BY_ONE: Final = 4
@@ -49,9 +50,9 @@ class Beside:
         self._asked += 1
         if self._asked <= _ONE_BY_ONE or (held := self._held(days)) is None:
             same = " AND ".join(f"e.{name} IS NOT DISTINCT FROM {_literal(value)}" for name, value in group)
-            within = f"e.event_time BETWEEN {_moment(first)} AND {_moment(last)}"
+            within = f"e.event_time BETWEEN {moment(first)} AND {moment(last)}"
             span = None if days == [None] else (first, last)
-            return int(self._rows("count(*) AS n", f"{same} AND {within}", span)[0]["n"])
+            return self._number(f"{same} AND {within}", span)
         found = (times.get(group, []) for times in held)
         return sum(bisect_right(times, last) - bisect_left(times, first) for times in found)
 
@@ -67,7 +68,7 @@ class Beside:
     def _read(self, day: date | None) -> Times | None:
         begin = datetime.combine(day, time(), UTC) if day else None
         span = (begin, begin + timedelta(days=1) - _TICK) if begin else None
-        if self._rows("count(*) AS n", "true", span)[0]["n"] > _HELD:
+        if self._number("true", span) > _HELD:
             return None
         found: Times = {}
         for row in self._rows(
@@ -78,14 +79,13 @@ class Beside:
             times.sort()
         return found
 
+    def _number(self, where: str, span: tuple[datetime, datetime] | None) -> int:
+        return int(self._rows("count(*) AS n", where, span)[0]["n"])
+
     def _rows(self, select: str, where: str, span: tuple[datetime, datetime] | None) -> list[dict[str, Any]]:
         """Ask for the events of some time, or for the new ones where none is given."""
         met = f"({self.where}) AND {where}"
         return self.events.near([span]).rows(select, met) if span else self.events.new(select, met)
-
-
-def _moment(moment: datetime) -> str:
-    return f"TIMESTAMPTZ '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
 
 
 def _literal(value: str | None) -> str:

@@ -97,6 +97,7 @@ METADATA: Final[Mapping[str, Metadata]] = {
 class _SelfWatch:
     metadata: Metadata
     has_profile: ClassVar[bool] = False
+    asks: ClassVar[Collection[str]] = ()
 
     def observe(self, _events: NewEvents, /) -> Judgement:
         return Judgement()

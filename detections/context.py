@@ -8,7 +8,7 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -47,8 +47,19 @@ class Context:
 
     def has(self, name: str) -> bool:
         """Whether any registry has a list that is not empty, or a flag, of that name."""
-        found = self.registries.values()
-        return any(one.ranges.get(name) or one.lists.get(name) or name in one.flags for one in found)
+        return bool(self.intervals(name) or self.values(name) or self.flagged(name))
+
+    def intervals(self, name: str) -> Sequence[tuple[str, bytes, bytes]]:
+        """Return the ranges of a list: registry (folded; `*` for all), first and last 16-byte key."""
+        return self._intervals.get(name, ())
+
+    def values(self, name: str) -> Sequence[tuple[str, str]]:
+        """Return the values of a list: registry (folded; `*` for all) and text, with wildcards as they are."""
+        return self._values.get(name, ())
+
+    def flagged(self, flag: str) -> frozenset[str]:
+        """Return the registries (folded; `*` for all) that have a flag."""
+        return frozenset(name for name, registry in self._named if flag in registry.flags)
 
     def document(self) -> Mapping[str, Any]:
         """Return the context as JSON values, in a fixed order."""
@@ -59,7 +70,7 @@ class Context:
         return self._version
 
     def tables(self) -> Mapping[str, pa.Table]:
-        """Return the relations that placeholders are compiled against.
+        """Return the relations that long lists are looked up in (`detections.binding`).
 
         Single addresses lie apart from ranges, and values without wildcards apart from patterns of LIKE (escaped by a
         backslash), so that a long list of either is looked up by hash. The registry `*` stands for all.
@@ -82,20 +93,36 @@ class Context:
         return hashlib.sha256(json.dumps(self._document, sort_keys=True).encode()).hexdigest()
 
     @cached_property
+    def _named(self) -> Sequence[tuple[str, RegistryContext]]:
+        return [(name.casefold(), registry) for name, registry in self.registries.items()]
+
+    @cached_property
+    def _intervals(self) -> Mapping[str, Sequence[tuple[str, bytes, bytes]]]:
+        found: dict[str, list[tuple[str, bytes, bytes]]] = {}
+        for registry, of_registry in self._named:
+            for name, networks in of_registry.ranges.items():
+                found.setdefault(name, []).extend((registry, *bounds) for bounds in key_ranges(networks))
+        return found
+
+    @cached_property
+    def _values(self) -> Mapping[str, Sequence[tuple[str, str]]]:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for registry, of_registry in self._named:
+            for name, values in of_registry.lists.items():
+                found.setdefault(name, []).extend((registry, value) for value in values)
+        return found
+
+    @cached_property
     def _tables(self) -> Mapping[str, pa.Table]:
-        named = [(name.casefold(), registry) for name, registry in self.registries.items()]
-        bounds = [(name, key, *b) for name, r in named for key, found in r.ranges.items() for b in key_ranges(found)]
-        listed = [(name, key, value) for name, r in named for key, found in r.lists.items() for value in found]
+        bounds = [(registry, name, *rest) for name, some in self._intervals.items() for registry, *rest in some]
+        listed = [(registry, name, value) for name, some in self._values.items() for registry, value in some]
         place = {"registry": pa.string(), "list": pa.string()}
         return {
             "context_ranges": _table([b for b in bounds if b[2] != b[3]], **place, low=pa.binary(), high=pa.binary()),
             "context_addresses": _table([b[:3] for b in bounds if b[2] == b[3]], **place, address=pa.binary()),
-            "context_values": _table([row for row in listed if not _is_pattern(row[2])], **place, value=pa.string()),
+            "context_values": _table([row for row in listed if not is_pattern(row[2])], **place, value=pa.string()),
             "context_patterns": _table(
-                [(*row[:2], _like(row[2])) for row in listed if _is_pattern(row[2])], **place, pattern=pa.string()
-            ),
-            "context_flags": _table(
-                [(name, flag) for name, r in named for flag in r.flags], registry=pa.string(), flag=pa.string()
+                [(*row[:2], like_pattern(row[2])) for row in listed if is_pattern(row[2])], **place, pattern=pa.string()
             ),
         }
 
@@ -144,11 +171,13 @@ def _joined(parts: Iterable[Mapping[str, Collection[Any]]]) -> dict[str, tuple[A
     return found
 
 
-def _is_pattern(value: str) -> bool:
+def is_pattern(value: str) -> bool:
+    """Return whether a value of a list has wildcards."""
     return "*" in value or "?" in value
 
 
-def _like(value: str) -> str:
+def like_pattern(value: str) -> str:
+    """Return a value with wildcards as LIKE has them, escaped by a backslash."""
     escaped = re.sub(r"([\\%_])", r"\\\1", value)
     return escaped.replace("*", "%").replace("?", "_")
 

@@ -16,10 +16,11 @@ from sigma.correlations import (
 from sigma.rule import SigmaRule
 
 from detections.compile import Condition, UnsupportedError, column
+from detections.correlated import Inner, Part
 from detections.detection import Metadata
 from detections.fields import TEXT_FIELDS
 from detections.mistake import RuleMistakeError
-from detections.rule_correlation import CorrelationRule, Inner, Kind, Part
+from detections.rule_correlation import CorrelationRule, Kind
 
 _KINDS: Final = {
     SigmaCorrelationType.EVENT_COUNT: Kind.EVENTS,

@@ -1,6 +1,6 @@
 """The contract every detection meets, declarative rule or behavioural module alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
@@ -64,6 +64,10 @@ class Judgement:
     matched: int = 0
     unjudged: int = 0
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to write down but that the events were judged."""
+        return bool(self.matches or self.replaced or self.touched or self.matched or self.unjudged)
+
 
 class Detection(Protocol):
     """Judges new events. Pure but for its own profile: the same rows in whatever slices give the same standing matches.
@@ -81,8 +85,18 @@ class Detection(Protocol):
         """What the detection says of itself."""
         ...
 
+    @property
+    def asks(self) -> Collection[str]:
+        """The conditions (SQL over `e`) by which `observe` asks for new events, letter by letter: they are put to the
+        events once for all detections. Others it may ask by as well, at the cost of a question each."""
+        ...
+
     def observe(self, events: NewEvents, /) -> Any:
-        """Read what the judgement needs of the events; runs outside any transaction, so it may take its time."""
+        """Read what the judgement needs of the events; runs outside any transaction, so it may take its time.
+
+        What is false (an empty Judgement) says that the events bring nothing to judge: the engine then asks `judge`
+        together with other such detections, in one transaction.
+        """
         ...
 
     def judge(self, observed: Any, connection: Connection, /) -> Judgement:

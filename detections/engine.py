@@ -6,10 +6,11 @@ running once. A detection that raises leaves nothing behind but the record of it
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import groupby
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -24,6 +25,7 @@ from detections.detection import Detection, Group, Judgement, Metadata
 from detections.events import NewEvents
 from detections.lanes import Lanes
 from detections.notices import Publishing
+from detections.slices import Slices
 from storage.lake import Lake
 from storage.query import CHUNK_ROWS, Reader, Slice
 from storage.state import contexts, runs, stages
@@ -110,12 +112,14 @@ class Engine:
     def run_pass(self, *, leave_out: Collection[str] = ()) -> Passed:
         """Let every detection judge its next slice of new rows, but for those whose slug is in `leave_out`."""
         with Reader(self.lake.snapshot()) as reader:
-            cursors, slices = self._cursors(), _Slices(self, reader, self._context())
-            left_out = {*leave_out, *self._retired()}
-            chosen = [detection for slug, detection in self.detections.items() if slug not in left_out]
-            outcomes = [self._run(slices, one, cursors.get(one.metadata.slug)) for one in chosen]
+            cursors, context, left_out = self._cursors(), self._context(), {*leave_out, *self._retired()}
+            chosen = {slug: detection for slug, detection in self.detections.items() if slug not in left_out}
+            pairs = [(detection, cursors.get(slug)) for slug, detection in chosen.items()]
+            slices, quiet = self._slices(reader, context, pairs), list[_Turn]()
+            outcomes = [self._run(slices, detection, cursor, quiet) for detection, cursor in pairs]
+            outcomes += self._judge_together(slices, quiet)
         if risk.SLUG not in left_out:
-            outcomes.append(self._assess(slices.context))
+            outcomes.append(self._assess(context))
         return Passed(
             max((outcome.new_events for outcome in outcomes), default=0),
             sum(outcome.created for outcome in outcomes),
@@ -147,22 +151,57 @@ class Engine:
         with self.database.connect() as connection:
             return stages.retired(connection, files_say, now=self.clock.now())
 
-    def _run(self, slices: "_Slices", detection: Detection, cursor: Cursor | None) -> Passed:
-        """Judge one slice; `cursor` is None for a detection added to others that run already."""
-        slug, started = detection.metadata.slug, self.clock.now()
-        rows = 0
-        try:
+    def _slices(
+        self, reader: Reader, context: Context, detections: Sequence[tuple[Detection, Cursor | None]]
+    ) -> Slices:
+        with self.database.connect() as connection:
+            failing = failure.failing(connection)
+        return Slices(
+            reader,
+            context,
+            detections,
+            failing,
+            chunk_rows=self.chunk_rows,
+            lateness=self.lateness,
+            seconds=self.query_seconds,
+        )
+
+    def _run(self, slices: Slices, detection: Detection, cursor: Cursor | None, quiet: list["_Turn"]) -> Passed:
+        """Judge one slice, or add to `quiet` what brings nothing to judge; `cursor` is None for a detection added to
+        others that run already."""
+        metadata, started = detection.metadata, self.clock.now()
+
+        def work() -> Passed:
             if cursor is None:
                 self._begin_at_head(slices.reader, detection, slices.context)
                 return Passed()
             part, events = slices.after(cursor)
             if events is None:
                 self._keep_hint(detection, cursor, part)
-                self._end_failure(slug)
+                self._end_failure(slices, metadata.slug)
                 return Passed()
-            rows = part.rows
             with slices.reader.within(self.query_seconds):
-                return self._judge(events, detection, cursor, part, started)
+                turn = _Turn(detection, cursor, events, part, started, detection.observe(events))
+                reach("pass.observed")
+                if turn.observed:
+                    return self._judge(slices, [turn])
+            quiet.append(turn)
+            return Passed()
+
+        return self._attempt(slices, detection, started, cursor, work)
+
+    def _attempt(
+        self,
+        slices: Slices,
+        detection: Detection,
+        started: datetime,
+        cursor: Cursor | None,
+        work: Callable[[], Passed],
+    ) -> Passed:
+        """Do a detection's work; where it raises, record that its run failed."""
+        slug = detection.metadata.slug
+        try:
+            return work()
         except ConflictError as error:
             log.info("%s", error)
             return Passed(more=True)
@@ -170,8 +209,27 @@ class Engine:
             raise  # the database is away: nothing that this detection could be blamed for
         except Exception as error:  # the rule loop: whatever a detection raises is a failed run
             log.exception("detection %s failed", slug)
-            self._record_failure(detection, started, rows, error)
+            self._record_failure(detection, started, slices.rows_after(cursor), error)
             return Passed(failed=(slug,))
+
+    def _judge_together(self, slices: Slices, quiet: Sequence["_Turn"]) -> list[Passed]:
+        """Judge by all detections that found nothing in one transaction for each slice: as many commits, with a sync
+        to disk each, would take longer than all questions. Where one raises, each judges by itself."""
+        outcomes = []
+        for _, members in groupby(quiet, key=lambda turn: id(turn.part)):
+            turns = list(members)
+            try:
+                with slices.reader.within(self.query_seconds):
+                    outcomes.append(self._judge(slices, turns))
+            except RemoteUnreachableError:
+                raise
+            except Exception as error:  # the rule loop: below it is told whose error it is
+                log.info("judging together failed, so each by itself: %s", error, exc_info=True)
+                outcomes += [self._judge_alone(slices, turn) for turn in turns]
+        return outcomes
+
+    def _judge_alone(self, slices: Slices, turn: "_Turn") -> Passed:
+        return self._attempt(slices, turn.detection, turn.started, turn.cursor, lambda: self._judge(slices, [turn]))
 
     def _assess(self, context: Context) -> Passed:
         """Judge what the alerts that changed, by a run or by a person, say together of whom they are about."""
@@ -218,51 +276,57 @@ class Engine:
         """Remember how far the log was read in vain, now and then: else each pass reads it all again."""
         if part.hint is None or (cursor.hint is not None and part.hint.version - cursor.hint.version < _HINT_EVERY):
             return
-        version, now = detection.metadata.version, self.clock.now()
+        moved = [(cursor, detection.metadata.version)]
         with self.database.begin() as connection:
-            runs.advance(connection, cursor, cursor.positions, part.hint, version=version, now=now)
+            runs.advance(connection, moved, cursor.positions, part.hint, now=self.clock.now())
 
-    def _end_failure(self, slug: str) -> None:
+    def _end_failure(self, slices: Slices, slug: str) -> None:
         """Take note that a detection which failed can read again, though there is nothing new to judge."""
-        with self.database.connect() as connection:
-            failing = failure.failing(connection, slug)
-        if failing:
+        if slug in slices.failing:
             with self.database.begin() as connection:
                 failure.recovered(connection, slug, self.publishing, now=self.clock.now())
 
-    def _judge(self, events: NewEvents, detection: Detection, cursor: Cursor, part: Slice, started: datetime) -> Passed:
-        metadata, context = detection.metadata, events.context
-        observed = detection.observe(events)
-        reach("pass.observed")
+    def _judge(self, slices: Slices, turns: Sequence["_Turn"]) -> Passed:
+        """Let detections judge what they observed of one slice, in one transaction."""
+        part, made = turns[0].part, []
         with self.database.begin() as connection:
             now = self.clock.now()
-            runs.advance(connection, cursor, part.upto, part.hint, version=metadata.version, now=now)
-            judgement = detection.judge(observed, connection)
-            context_version = contexts.remember(connection, context.document(), context.version(), now=now)
-            lanes = _lanes(connection, metadata, judgement)
-            alerting = Alerting(detection, events, connection, context_version, self.publishing, now, lanes)
-            publish(alerting, judgement)
-            runs.record(
-                connection,
-                Run(
-                    detection=metadata.slug,
-                    rule_version=metadata.version,
-                    started_at=started,
-                    finished_at=now,
-                    outcome=runs.SUCCEEDED,
-                    new_events=part.rows,
-                    matched=judgement.matched,
-                    unjudged=judgement.unjudged,
-                    alerts_created=alerting.created,
-                    alerts_updated=alerting.updated,
-                ),
-            )
-            failure.recovered(connection, metadata.slug, self.publishing, now=now)
+            moved = [(turn.cursor, turn.detection.metadata.version) for turn in turns]
+            runs.advance(connection, moved, part.upto, part.hint, now=now)
+            made = [self._settle(connection, turn, slices.context, now) for turn in turns]
+            runs.record(connection, *made)
+            for slug in slices.failing.intersection(run.detection for run in made):
+                failure.recovered(connection, slug, self.publishing, now=now)
             reach("pass.before_commit")
         reach("pass.committed")
-        if alerting.created or alerting.updated:
+        created, updated = sum(run.alerts_created for run in made), sum(run.alerts_updated for run in made)
+        if created or updated:
             self.on_alerts()
-        return Passed(part.rows, alerting.created, alerting.updated, (), part.more)
+        return Passed(part.rows, created, updated, (), part.more)
+
+    def _settle(self, connection: Connection, turn: "_Turn", context: Context, now: datetime) -> Run:
+        """Bring what one detection makes of its slice into the alerts; return what there is to record."""
+        detection = turn.detection
+        judgement = detection.judge(turn.observed, connection)
+        created = updated = 0
+        if judgement:
+            version = contexts.remember(connection, context.document(), context.version(), now=now)
+            lanes = _lanes(connection, detection.metadata, judgement)
+            alerting = Alerting(detection, turn.events, connection, version, self.publishing, now, lanes)
+            publish(alerting, judgement)
+            created, updated = alerting.created, alerting.updated
+        return Run(
+            detection=detection.metadata.slug,
+            rule_version=detection.metadata.version,
+            started_at=turn.started,
+            finished_at=now,
+            outcome=runs.SUCCEEDED,
+            new_events=turn.part.rows,
+            matched=judgement.matched,
+            unjudged=judgement.unjudged,
+            alerts_created=created,
+            alerts_updated=updated,
+        )
 
     def _record_failure(self, detection: Detection, started: datetime, rows: int, error: Exception) -> None:
         """Make a failed run visible: its record, an incident and an alert, until a run succeeds."""
@@ -291,28 +355,16 @@ def _lanes(connection: Connection, metadata: Metadata, judgement: Judgement) -> 
     return Lanes.load(connection, metadata, min(one.first for one in found), max(one.last for one in found))
 
 
-class _Slices:
-    """The new rows of one pass. Detections whose cursors stand at one place, as most do, share what is read there."""
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What one detection observed of a slice, and is still to judge."""
 
-    def __init__(self, engine: Engine, reader: Reader, context: Context) -> None:
-        self.reader = reader
-        self.context = context
-        self._engine = engine
-        self._place: tuple[object, ...] = ()
-        self._found: tuple[Slice, NewEvents | None]
-
-    def after(self, cursor: Cursor) -> tuple[Slice, NewEvents | None]:
-        """Return the slice beyond a cursor, and its events; None where it has no rows. Raises StoreError."""
-        if self._place != (cursor.positions, cursor.hint):
-            part = self.reader.slice_after(cursor.positions, cursor.hint, chunk_rows=self._engine.chunk_rows)
-            self._found = part, self._events(part) if part.rows else None
-            self._place = cursor.positions, cursor.hint
-        return self._found
-
-    def _events(self, part: Slice) -> NewEvents:
-        engine = self._engine
-        shared = len(engine.detections) > 1
-        return NewEvents(self.reader, part, self.context, lateness=engine.lateness, shared=shared)
+    detection: Detection
+    cursor: Cursor
+    events: NewEvents
+    part: Slice
+    started: datetime
+    observed: Any
 
 
 def publish(alerting: Alerting, judgement: Judgement) -> None:

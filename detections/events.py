@@ -1,6 +1,7 @@
 """The events a detection may see: the new rows of a slice, and the judged rows around them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any, Final, TypeVar
@@ -8,20 +9,20 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 
 from detections.actions import Actions
+from detections.binding import bound
 from detections.context import Context
 from detections.fields import DERIVED
-from storage.query import CHUNK_ROWS, Relations, Slice, Span
+from storage.lake.snapshot import LakeFile
+from storage.query import CHUNK_ROWS, Relations, Slice, Span, moment
 
 T = TypeVar("T")
 
-_HISTORY: Final = "judged_events"
-_NEW: Final = "new_events"
-# Each slice has a view of its own, for several may be asked in turn on one reader.
-_UNREAD: Final = (f"unread_events_{number}" for number in count())
+# Each slice has relations of its own, for several may be asked in turn on one reader.
+_NUMBERS: Final = count()
 
 # Rows that are shared are held in memory, at about 1 KB each: opening and decoding their files anew costs a detection
 # more than its own question. A commit of more rows than a pass should judge is read from its files.
-_HELD_ROWS: Final = 2 * CHUNK_ROWS
+HELD_ROWS: Final = 2 * CHUNK_ROWS
 
 
 class NewEvents:
@@ -31,22 +32,45 @@ class NewEvents:
     """
 
     def __init__(
-        self, reader: Relations, part: Slice | Span, context: Context, *, lateness: timedelta, shared: bool = False
+        self,
+        reader: Relations,
+        part: Slice | Span,
+        context: Context,
+        *,
+        lateness: timedelta,
+        asked: Collection[str] | None = None,
     ) -> None:
-        """`shared` says that several detections will ask for the new rows."""
+        """`asked` are the conditions by which several detections will ask for the new rows (`Detection.asks`). Each is
+        put to every row once, here: asking by one that no row meets then costs nothing, by another hardly more than
+        the rows. None says that one detection will ask, which reads from the files what it needs.
+
+        Raises StoreError when a condition fails, whosever it is.
+        """
         self.context = context
         self._reader = reader
         self._part = part
         self._lateness = lateness
         self._actions: Actions | None = None
         self._kept: dict[str, Any] = {}
+        self._near: Sequence[LakeFile] | None = None
+        self._answers: Mapping[str, _Answer] = {}
         for name, table in context.tables().items():
             reader.register(name, table)
-        unread = next(_UNREAD)
-        reader.view(unread, part, part.files, lateness=lateness, derived=DERIVED)
-        self._new = _NEW if shared and part.rows <= _HELD_ROWS else unread
-        if self._new == _NEW:
-            reader.hold(_NEW, f"SELECT * FROM {unread} e WHERE e.is_new")
+        number = next(_NUMBERS)
+        self._new, self._held, self._judged = f"unread_{number}", f"new_events_{number}", f"judged_events_{number}"
+        reader.view(self._new, part, part.files, lateness=lateness, derived=DERIVED)
+        if asked is not None:
+            self._hold(list(dict.fromkeys(asked)))
+
+    def _hold(self, asked: Sequence[str]) -> None:
+        columns = [f"asked_{number}" for number in range(len(asked))]
+        put = "".join(f", ({where}) AS {column}" for column, where in zip(columns, asked, strict=True))
+        self._reader.hold(self._held, bound(f"SELECT *{put} FROM {self._new} e WHERE e.is_new", self.context))
+        self._new = self._held
+        if asked:
+            counts = ", ".join(f"count(*) FILTER ({column}) AS {column}" for column in columns)
+            (found,) = self._reader.rows(f"SELECT {counts} FROM {self._new}")
+            self._answers = {w: _Answer(f"e.{c}", found[c]) for c, w in zip(columns, asked, strict=True)}
 
     @property
     def rows(self) -> int:
@@ -58,12 +82,28 @@ class NewEvents:
         self._reader.register(name, table)
 
     def new(self, select: str, where: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Run `SELECT {select} FROM new events e WHERE new AND ({where})`; rows as dicts, times aware UTC."""
-        return self._fetch(f"SELECT {select} FROM {self._new} e WHERE e.is_new AND ({where})", parameters)
+        """Run `SELECT {select} FROM new events e WHERE new AND ({where})`; rows as dicts, times aware UTC.
+
+        `select` speaks of single rows: see `grouped` and `count`.
+        """
+        return self._of_new(select, where, "", parameters)
 
     def grouped(self, select: str, where: str, group_by: str) -> list[dict[str, Any]]:
         """The same with a GROUP BY."""
-        return self._fetch(f"SELECT {select} FROM {self._new} e WHERE e.is_new AND ({where}) GROUP BY {group_by}", ())
+        return self._of_new(select, where, f" GROUP BY {group_by}")
+
+    def count(self, where: str, parameters: Sequence[Any] = ()) -> int:
+        """Return how many new events meet a condition."""
+        if where in self._answers:
+            return self._answers[where].rows
+        return int(self._of_new("count(*) AS n", where, "", parameters)[0]["n"])
+
+    def _of_new(self, select: str, where: str, after: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        answer = self._answers.get(where)
+        if answer is not None and not answer.rows:
+            return []
+        met = f"({where})" if answer is None else answer.column
+        return self._fetch(f"SELECT {select} FROM {self._new} e WHERE e.is_new AND {met}{after}", parameters)
 
     def actions(self) -> Actions:
         """Return the control-plane actions that new records are about; asked for once, however many detections ask."""
@@ -86,39 +126,52 @@ class NewEvents:
         first, last = min(low for low, _ in spans), max(high for _, high in spans)
         dates = {day for low, high in spans for day in _dates(low, high)}
         files = [file for file in self._reader.snapshot.files if file.date in dates]
-        self._reader.view(_HISTORY, self._part, files, lateness=self._lateness, derived=DERIVED)
-        return Surroundings(self._reader, first, last)
+        if files != self._near:  # to define a view opens its files
+            self._reader.view(self._judged, self._part, files, lateness=self._lateness, derived=DERIVED)
+            self._near = files
+        return Surroundings(self._reader, self.context, self._judged, first, last)
 
     def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
-        return _fetched(self._reader, sql, parameters)
+        return self._reader.rows(bound(sql, self.context), parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the new rows answered to a condition: the column that has it, and the number of rows that meet it."""
+
+    column: str
+    rows: int
 
 
 class Surroundings:
-    """Judged and new rows of some times. The next call of `NewEvents.near` replaces it."""
+    """Judged and new rows of some times. The next call of `NewEvents.near` replaces it, but not what it holds."""
 
-    def __init__(self, reader: Relations, first: datetime, last: datetime) -> None:
+    def __init__(self, reader: Relations, context: Context, view: str, first: datetime, last: datetime) -> None:
         self._reader = reader
-        self._bounds = (first, last)
+        self._view = view
+        self._context = context
+        self._within = f"e.event_time BETWEEN {moment(first)} AND {moment(last)}"
 
     def register(self, name: str, table: pa.Table) -> None:
         """Give SQL a table to refer to, in place of one of that name."""
         self._reader.register(name, table)
 
-    def rows(self, select: str, where: str, *, qualify: str = "", group_by: str = "") -> list[dict[str, Any]]:
-        """Run `SELECT {select} FROM rows e WHERE {where} GROUP BY {group_by} QUALIFY {qualify}`; rows as dicts, times
-        aware UTC."""
-        after = (f" GROUP BY {group_by}" if group_by else "") + (f" QUALIFY {qualify}" if qualify else "")
-        sql = f"SELECT {select} FROM {_HISTORY} e WHERE e.event_time BETWEEN $1 AND $2 AND ({where}){after}"
-        return _fetched(self._reader, sql, self._bounds)
+    def rows(self, select: str, where: str, *, group_by: str = "") -> list[dict[str, Any]]:
+        """Run `SELECT {select} FROM rows e WHERE {where} GROUP BY {group_by}`; rows as dicts, times aware UTC."""
+        after = f" GROUP BY {group_by}" if group_by else ""
+        return self.ask(f"SELECT {select} FROM {self._view} e WHERE {self._within} AND ({where}){after}")
 
+    def hold(self, name: str, select: str, where: str) -> None:
+        """Keep `SELECT {select} FROM rows e WHERE {where}` under a name, in place of what had it."""
+        self.keep(name, f"SELECT {select} FROM {self._view} e WHERE {self._within} AND ({where})")
 
-def _fetched(reader: Relations, sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
-    table = reader.query(sql, parameters)
-    return [{name: _utc(value) for name, value in row.items()} for row in table.to_pylist()]
+    def keep(self, name: str, sql: str) -> None:
+        """Keep what a SELECT over what is held gives, under another name, in place of what had it."""
+        self._reader.hold(name, bound(sql, self._context))
 
-
-def _utc(value: Any) -> Any:
-    return value.astimezone(UTC) if isinstance(value, datetime) else value
+    def ask(self, sql: str) -> list[dict[str, Any]]:
+        """Run one SELECT over what is held; rows as dicts, times aware UTC."""
+        return self._reader.rows(bound(sql, self._context))
 
 
 def _dates(first: datetime, last: datetime) -> list[date]:

@@ -39,6 +39,7 @@ METADATA: Final = Metadata(
 @dataclass(frozen=True, slots=True)
 class _SelfWatch:
     has_profile: ClassVar[bool] = False
+    asks: ClassVar[Collection[str]] = ()
     metadata: Metadata = METADATA
 
     def observe(self, _events: NewEvents, /) -> Judgement:
@@ -70,9 +71,10 @@ def raised(
     _alerting(connection, publishing, now).add((("detection", slug),), [episode])
 
 
-def failing(connection: Connection, slug: str) -> bool:
-    """Return whether the last run of a detection failed, and none has succeeded since."""
-    return incidents.is_open(connection, _incident(slug))
+def failing(connection: Connection) -> frozenset[str]:
+    """Return the detections whose last run failed, and of which none has succeeded since."""
+    open_now = (one.key for one in incidents.current(connection) if one.kind == KIND)
+    return frozenset(key.removeprefix(_incident("")) for key in open_now)
 
 
 def recovered(
@@ -89,10 +91,8 @@ def recovered(
 
 def forget(connection: Connection, in_use: Collection[str], publishing: Publishing, *, now: datetime) -> None:
     """End what stands about failing detections that are none of those in use: they will not run again."""
-    for one in incidents.current(connection):
-        slug = one.key.removeprefix(_incident(""))
-        if one.kind == KIND and slug not in in_use:
-            recovered(connection, slug, publishing, now=now, why="the detection is in use no longer")
+    for slug in failing(connection) - set(in_use):
+        recovered(connection, slug, publishing, now=now, why="the detection is in use no longer")
 
 
 def _incident(slug: str) -> str:

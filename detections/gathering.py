@@ -18,8 +18,8 @@ def select(cap: int) -> str:
     return (
         "min(e.event_time) AS first, max(e.event_time) AS last, count(*) AS events, bool_and(e.late) AS late, "
         "histogram(e.operation) AS operations, "
-        f"list(struct_pack(time := e.event_time, id := e.event_id, {_ROW}) ORDER BY e.event_time, e.event_id)"
-        f"[1:{cap}] AS sample, {_SAMPLES}"
+        # The least structures, compared by time and id first. To put all of them in order took five times as long.
+        f"min(struct_pack(time := e.event_time, id := e.event_id, {_ROW}), {cap}) AS sample, {_SAMPLES}"
     )
 
 
@@ -34,7 +34,7 @@ def gathered(row: Mapping[str, Any]) -> Episode:
         tuple(evidence for evidence, _ in sample),
         tuple((evidence, kept(item)) for evidence, item in sample),
         Facts(
-            totals={f"operation.{name}": number for name, number in row["operations"]},
+            totals={f"operation.{name}": number for name, number in row["operations"].items()},
             samples={name: [str(bounded(v)) for v in row[f"all_{name}"] if v is not None] for name in SAMPLED},
         ),
     )

@@ -1,20 +1,25 @@
-"""Placeholders of rules (`'%push_ranges%'`) as SQL over the tables of a context.
+"""Placeholders of rules (`'%push_ranges%'`) as marks in SQL over `events e`.
 
-Plain SQL that DuckDB and Spark both read: EXISTS, equality, BETWEEN, LIKE with an escape. `e` is the event.
+A rule is compiled once and judges by whatever context is in force: `detections.binding` puts the condition in place of
+each mark when a question is asked.
 """
 
 import difflib
+import re
 from collections.abc import Collection
 from typing import Final
 
-from acrwatch.core.registry import FLAGS, LISTS, RANGES
+from acrwatch.core.registry import FLAGS, LISTS, RANGES, is_name
 
 ADDRESSES: Final = frozenset({"caller_ip", "caller_ip_address"})
 WITH: Final = "registries_with_"
 LIKE: Final = "like_"
+
+# What stands for a placeholder in compiled SQL, and, so that they are passed over, the texts in it.
+MARK: Final = re.compile(r"'(?:[^']|'')*'|@\{(?P<kind>[a-z]+):(?P<name>\w+):(?P<words>[^}]*)\}")
+
 _RANGE_NAMES: Final = frozenset(setting.name for setting in RANGES)
 _LIST_NAMES: Final = frozenset(setting.name for setting in LISTS)
-_HERE: Final = "c.registry IN (e.registry, '*')"
 
 
 def placeholder(field: str, words: str, name: str) -> str:
@@ -62,21 +67,12 @@ def list_asked_for(name: str) -> str:
 
 def in_ranges(name: str) -> str:
     """Return the predicate that the caller's address lies in a list of ranges of its registry, or of all."""
-    within = "e.ip_key BETWEEN c.low AND c.high"
-    return (
-        f"EXISTS (SELECT 1 FROM context_addresses c WHERE c.list = '{name}' AND {_HERE} AND c.address = e.ip_key) OR "
-        f"EXISTS (SELECT 1 FROM context_ranges c WHERE c.list = '{name}' AND {_HERE} AND {within})"
-    )
+    return _later("ranges", name, "e.ip_key")
 
 
 def in_values(words: str, name: str) -> str:
     """Return the predicate that a text is in a list of values of the event's registry, or of all, in any case."""
-    same = f"lower(c.value) = lower({words})"
-    like = f"lower({words}) LIKE lower(c.pattern) ESCAPE '\\'"
-    return (
-        f"EXISTS (SELECT 1 FROM context_values c WHERE c.list = '{name}' AND {_HERE} AND {same}) OR "
-        f"EXISTS (SELECT 1 FROM context_patterns c WHERE c.list = '{name}' AND {_HERE} AND {like})"
-    )
+    return _later("values", name, words)
 
 
 def like_values(words: str, name: str) -> str:
@@ -86,12 +82,7 @@ def like_values(words: str, name: str) -> str:
     (`worker2` is a sibling of `worker`), nor do values of fewer than four letters, of which too many are alike. Names
     of repositories are ASCII; others have no look-alike, for engines measure those differently.
     """
-    known, text = (f"translate(lower({value}), '0123456789', '')" for value in ("c.value", words))
-    plain = " AND ".join(f"regexp_matches({one}, '^[ -~]+$')" for one in (known, text))
-    letters = f"CASE WHEN length({known}) >= 14 THEN 2 ELSE 1 END"
-    near = f"length({known}) >= 4 AND {plain} AND levenshtein({known}, {text}) BETWEEN 1 AND {letters}"
-    found = f"EXISTS (SELECT 1 FROM context_values c WHERE c.list = '{name}' AND {_HERE} AND {near})"
-    return f"{found} AND NOT ({in_values(words, name)})"
+    return f"{_later('alike', name, words)} AND NOT ({in_values(words, name)})"
 
 
 def in_admins(words: str) -> str:
@@ -102,13 +93,18 @@ def in_admins(words: str) -> str:
 
 def has_list(name: str) -> str:
     """Return the predicate that the event's registry has a list of that name, of either kind, that is not empty."""
-    tables = ("context_addresses", "context_ranges", "context_values", "context_patterns")
-    return " OR ".join(f"EXISTS (SELECT 1 FROM {t} c WHERE c.list = '{name}' AND {_HERE})" for t in tables)
+    return _later("listed", name, "e.registry")
 
 
 def has_flag(name: str) -> str:
     """Return the predicate that the event's registry has a flag."""
-    return f"EXISTS (SELECT 1 FROM context_flags c WHERE c.flag = '{name}' AND {_HERE})"
+    return _later("flagged", name, "e.registry")
+
+
+def _later(kind: str, name: str, words: str) -> str:
+    """Return a mark that `detections.binding` replaces once it is known what a context has; a name that no list can
+    have is one that nobody has configured."""
+    return f"@{{{kind}:{name}:{words}}}" if is_name(name) else "false"
 
 
 def _refuse(name: str, others: Collection[str], what: str) -> None:

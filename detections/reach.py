@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from detections.actions import OF_ACTION
+from detections.binding import bound
 from detections.context import Context
 from detections.detection import Detection
 from detections.fields import DERIVED
@@ -54,16 +55,17 @@ def derived_of_activity() -> Mapping[str, str]:
 
 def _reach(slug: str, detection: Detection, reader: Reader, context: Context, present: Mapping[str, int]) -> Reach:
     if isinstance(detection, ActivityRule):
-        return _of_control_plane(slug, detection, reader)
+        return _of_control_plane(slug, detection, reader, context)
     where = getattr(detection, "where", None)
     named = _BEHAVIOURAL_FIELDS if where is None else frozenset(_FIELD.findall(where))
     obstacles = [f"{name} is absent from every event" for name in sorted(named & BY_NAME.keys()) if not present[name]]
     if where is None:
         return Reach(slug, None, tuple(obstacles))
-    matching = reader.query(f"SELECT count(*) AS n FROM live e WHERE e.recent AND {where}").to_pylist()[0]["n"]
+    met = bound(where, context)
+    matching = reader.query(f"SELECT count(*) AS n FROM live e WHERE e.recent AND {met}").to_pylist()[0]["n"]
     needs: frozenset[str] = getattr(detection, "needs", frozenset())
     obstacles += [f"no registry has {name} configured" for name in sorted(needs) if not context.has(name)]
-    if "'admin_usernames'" in where and not matching:
+    if ":admin_usernames:" in where and not matching:
         obstacles.append("no event's identity is taken for an admin user (see admin_usernames)")
     wanted = set(re.findall(r"lower\(e\.operation\) = lower\('([a-z]+)'\)", where))
     if wanted and not matching and not _any_operation(reader, wanted):
@@ -71,8 +73,9 @@ def _reach(slug: str, detection: Detection, reader: Reader, context: Context, pr
     return Reach(slug, matching, tuple(obstacles))
 
 
-def _of_control_plane(slug: str, rule: ActivityRule, reader: Reader) -> Reach:
-    sql = f"SELECT count(*) FILTER ({rule.where}) AS matching, count(*) AS records FROM live_activity e WHERE e.recent"
+def _of_control_plane(slug: str, rule: ActivityRule, reader: Reader, context: Context) -> Reach:
+    met = bound(rule.where, context)
+    sql = f"SELECT count(*) FILTER ({met}) AS matching, count(*) AS records FROM live_activity e WHERE e.recent"
     (found,) = reader.query(sql).to_pylist()
     obstacles = () if found["records"] else ("no record of the Activity Log about a registry is stored",)
     return Reach(slug, found["matching"], obstacles)

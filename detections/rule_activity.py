@@ -4,7 +4,7 @@ Each alert says what the same identity did in the registry itself within the hou
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -43,6 +43,9 @@ class _Observed:
     events: NewEvents
     times: tuple[datetime, datetime] | None
 
+    def __bool__(self) -> bool:
+        return bool(self.judgement)
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityRule:
@@ -53,6 +56,7 @@ class ActivityRule:
     """
 
     has_profile: ClassVar[bool] = False
+    asks: ClassVar[Collection[str]] = ()
 
     metadata: Metadata
     where: str
@@ -60,7 +64,7 @@ class ActivityRule:
 
     def observe(self, events: NewEvents, /) -> _Observed:
         """See Detection.observe."""
-        return _Observed(self._judged(events), events, _span(events))
+        return _Observed(self._judged(events), events, events.kept("span", lambda: _span(events)))
 
     def judge(self, observed: _Observed, connection: Connection, /) -> Judgement:
         """See Detection.judge; nothing is remembered. Alerts that stand are what tells whose events are counted."""
@@ -119,8 +123,7 @@ def _has_new(events: NewEvents, alert: Alert) -> bool:
     if not who:
         return False
     low, high = _around(alert.first_seen, alert.last_seen)
-    (row,) = events.new("count(*) AS n", f"{who} AND e.event_time BETWEEN $1 AND $2", [low, high])
-    return bool(row["n"])
+    return events.count(f"{who} AND e.event_time BETWEEN $1 AND $2", [low, high]) > 0
 
 
 def _whose(samples: Mapping[str, Sequence[str]]) -> str:

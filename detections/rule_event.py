@@ -1,6 +1,6 @@
 """Detections that judge one event at a time: a Sigma rule without correlation."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Final
@@ -33,13 +33,18 @@ class EventRule:
     nearby_where: str | None = None
     needs: frozenset[str] = frozenset()
 
+    @property
+    def asks(self) -> Collection[str]:
+        """See Detection.asks."""
+        return [where for where in (self.where, self.unjudged, self.nearby_where) if where]
+
     def observe(self, events: NewEvents, /) -> Judgement:
         """See Detection.observe."""
         group_by = self.metadata.group_by
         rows = events.new(select(group_by), self.where)
         place = ", ".join(["e.event_time", *(f"e.{name} AS group_{name}" for name in group_by)])
         beside = events.new(f"DISTINCT {place}", self.nearby_where) if self.nearby_where else []
-        blind = events.new("count(*) AS n", self.unjudged)[0]["n"] if self.unjudged else 0
+        blind = events.count(self.unjudged) if self.unjudged else 0
         return Judgement(
             matches=episodes_by_group(rows, group_by),
             touched=frozenset((group_of(row, group_by), row["event_time"]) for row in beside),

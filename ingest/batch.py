@@ -20,9 +20,10 @@ from ingest.values import Resource, microseconds, operation_of, parse_resource, 
 from ingest.wire import Columns
 from storage.schema import ARROW_SCHEMA, UTC_MICROSECONDS
 
-FLUSH_ROWS: Final = 8_192
+FLUSH_ROWS: Final = 4_096
 """Rows held as Python objects, some 3 KB each, before they become an Arrow table of some 400 bytes each. 65,536 of them
-outgrow the processor's caches (5.5 against 5.1 µs a record); below 4,096 the fixed cost of a table shows."""
+outgrow the processor's caches (5.5 against 5.1 µs a record), on a busy machine 8,192 do (8.7 against 7.9); below 4,096
+the fixed cost of a table shows."""
 
 ID_BYTES: Final = 16
 """128 bits: among a billion events the chance that any two share an id by accident is about 10^-21."""
@@ -41,6 +42,7 @@ _ID_COLUMNS: Final = (
     "user_agent",
 )
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
+_PARTS: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _RAW_FIELDS: Final = tuple((name, PLACE[name], ARROW_SCHEMA.field(name).type) for name in PLACE if name != "event_time")
 
 
@@ -51,7 +53,8 @@ def event_ids(canonical: Iterable[tuple[Any, ...]]) -> list[bytes]:
     hash must resist collisions on purpose: clients choose tag and user agent, and with MD5 an attacker could prepare
     two requests of one id, of which the second is dropped as a repetition and never judged.
     """
-    return [blake2b(encoded, digest_size=ID_BYTES).digest() for encoded in map(_ENCODE, canonical)]
+    # All at once and taken apart again: a tenth cheaper than one by one.
+    return [blake2b(encoded, digest_size=ID_BYTES).digest() for encoded in _PARTS(_ENCODE(list(canonical)))]
 
 
 class Derivations:

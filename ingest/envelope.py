@@ -75,13 +75,13 @@ def unwrap(body: bytes) -> Iterator[bytes | Damage]:
 def _pieces(text: bytes) -> Iterator[bytes | Damage]:
     if not text:
         yield Damage("invalid_json", "the message is empty", text)
-    elif text[:1] not in _OPENING:
-        yield _not_json(text)
-    elif _is_json(text):
+    elif _is_json(text) and text[:1] in _OPENING:
         yield from _opened(text, _TOP)
     elif _is_lines(text):
         for line in _LINE.finditer(text):
             yield from _opened(line[0].removeprefix(BYTE_ORDER_MARK).strip(_BLANK), _TOP)
+    elif text[:1] not in _OPENING:
+        yield _not_json(text)
     else:
         yield from _values(text, 0, _TOP)
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from acrwatch.core.errors import StoreError
+from acrwatch.core.model import BACKFILL, BACKFILL_ALERT
 from storage.activity import ACTIVITY, COLUMNS, EVENTS
 from storage.lake.snapshot import Hint, LakeFile, Snapshot, appended, total_rows
 from storage.quiet import hide_progress
@@ -88,6 +89,10 @@ class Relations(Protocol):
         """Run one SELECT; `$1` is the first parameter. Raises StoreError."""
         ...
 
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run one SELECT; return its rows by name of column, times as aware UTC datetimes. Raises StoreError."""
+        ...
+
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name, in place of one of that name."""
         ...
@@ -147,6 +152,14 @@ class Reader:
         the SQL is wrong."""
         with self._failures(), self._interrupted_in_time():
             return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """See Relations.rows. Binds the statement once, where `query` does so twice: half of what a short one takes."""
+        with self._failures(), self._interrupted_in_time():
+            done = self._connection.execute(sql, list(parameters))
+            columns, found = done.description, done.fetchall()
+        times = [name for name, kind, *_ in columns if str(kind) == "TIMESTAMP WITH TIME ZONE"]
+        return rows_of([name for name, *_ in columns], found, times)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -271,11 +284,11 @@ class Reader:
 
     def _reach(self, judged: Positions, files: Sequence[LakeFile]) -> tuple[Positions, int]:
         self._connection.register("judged_positions", _pairs_table(judged))
-        found = self.query(
+        found = self.rows(
             "SELECT e.source AS source, max(e.sequence_number) AS upto, count(*) AS rows "
             f"FROM {self._files(files)} e LEFT JOIN judged_positions p ON p.source = e.source "
             f"WHERE e.sequence_number > coalesce(p.position, {-(2**63)}) GROUP BY e.source"
-        ).to_pylist()
+        )
         return {**judged, **{row["source"]: row["upto"] for row in found}}, sum(row["rows"] for row in found)
 
     def _slice_by_position(self, judged: Positions, chunk_rows: int) -> Slice:
@@ -287,14 +300,14 @@ class Reader:
         extents = self._extents(judged)
         files = self._next_files(extents, chunk_rows)
         self._connection.register("judged_positions", _pairs_table(judged))
-        found = self.query(
+        found = self.rows(
             "WITH counted AS (SELECT e.source AS source, e.sequence_number AS position, count(*) AS rows "
             f"FROM {self._files(files)} e LEFT JOIN judged_positions p ON p.source = e.source "
             f"WHERE e.sequence_number > coalesce(p.position, {-(2**63)}) GROUP BY ALL), "
             "running AS (SELECT *, sum(rows) OVER (ORDER BY source, position) - rows AS before FROM counted) "
             "SELECT source, max(position) AS upto, sum(rows) AS rows FROM running WHERE before < $1 GROUP BY source",
             [chunk_rows],
-        ).to_pylist()
+        )
         upto = {**judged, **{row["source"]: row["upto"] for row in found}}
         rows = sum(int(row["rows"]) for row in found)
         more = rows < sum(extent.rows for extent in extents)
@@ -306,12 +319,12 @@ class Reader:
         key = tuple(sorted(judged.items()))
         if key not in self._looked:
             self._connection.register("judged_positions", _pairs_table(judged))
-            found = self.query(
+            found = self.rows(
                 "SELECT e.source AS source, min(e.sequence_number) AS first, max(e.sequence_number) AS last, "
                 f"count(*) AS rows, e.filename AS path FROM {self._files(self.snapshot.files, named=True)} e "
                 "LEFT JOIN judged_positions p ON p.source = e.source "
                 f"WHERE e.sequence_number > coalesce(p.position, {-(2**63)}) GROUP BY ALL ORDER BY 1, 2, 3, 5"
-            ).to_pylist()
+            )
             self._looked[key] = [_Extent(**row) for row in found]
         return self._looked[key]
 
@@ -347,19 +360,34 @@ def viewed(
 
     Rows beyond the slice (or span) are left out, so that a pass is a function of the rows up to there and of nothing
     else. `late` is true where the event arrived more than `lateness` after it happened; it arrived when the event hub
-    took it, or, by other roads, when it was stored. A slice's positions are read from the table `positions_of(name)`.
+    took it, or, by other roads, when it was stored. History that was backfilled is late whatever its age, or, where
+    people asked for its alerts, counts as having arrived when it happened. A slice's positions are read from the table
+    `positions_of(name)`.
     """
     extra = "".join(f", {expression} AS {column}" for column, expression in derived.items())
-    late = f"epoch_us(coalesce(enqueued_time, ingested_at)) - epoch_us(event_time) > {_microseconds(lateness)}"
+    late = (
+        f"(e.source LIKE '{BACKFILL}%' OR CASE WHEN e.source LIKE '{BACKFILL_ALERT}%' THEN 0 "
+        f"ELSE epoch_us(coalesce(enqueued_time, ingested_at)) - epoch_us(event_time) END > {_microseconds(lateness)})"
+    )
     if isinstance(part, Slice):
         is_new = f"e.sequence_number > coalesce(p.judged, {-(2**63)})"
         rest = f"JOIN {positions_of(name)} p ON p.source = e.source WHERE e.sequence_number <= p.upto"
     else:
-        is_new, rest = f"e.event_time >= {_moment(part.since)}", f"WHERE e.event_time < {_moment(part.until)}"
+        is_new, rest = f"e.event_time >= {moment(part.since)}", f"WHERE e.event_time < {moment(part.until)}"
     return (
         f"SELECT e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}, {is_new} AS is_new, {late} AS late{extra} "
         f"FROM {relation} e {rest} AND {where}"
     )
+
+
+def rows_of(columns: Sequence[str], found: Iterable[Sequence[Any]], times: Collection[str]) -> list[dict[str, Any]]:
+    """Return rows by name of column, those named in `times` as UTC; times within structures stay as they are."""
+    rows = [dict(zip(columns, row, strict=True)) for row in found]
+    for name in times:
+        for row in rows:
+            if row[name] is not None:
+                row[name] = row[name].astimezone(UTC)
+    return rows
 
 
 def positions_of(name: str) -> str:
@@ -367,7 +395,8 @@ def positions_of(name: str) -> str:
     return f"{name}_positions"
 
 
-def _moment(time: datetime) -> str:
+def moment(time: datetime) -> str:
+    """Return an SQL literal of a moment (aware), to the microsecond."""
     return f"TIMESTAMPTZ '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
 
 

@@ -13,7 +13,9 @@ OURS = ("acrwatch", "ingest", "storage", "detections", "scheduler")
 # Each SDK is behind one door, so that replacing it, or working round one of its bugs, touches one place.
 DOORS = {
     "azure.eventhub": ("ingest/sources/eventhub.py", "ingest/eventhub/*.py", "acrwatch/simulate/sending.py"),
+    "azure.monitor.query": ("ingest/loganalytics/client.py",),
     "azure.identity": ("ingest/sources/eventhub.py", "ingest/eventhub/*.py"),
+    "azure.storage": ("ingest/archive/service.py",),
     "deltalake": ("storage/lake*.py", "storage/lake/*.py"),
     "httpx": ("acrwatch/delivery/sinks/webhook.py",),
     "apscheduler": ("scheduler.py",),

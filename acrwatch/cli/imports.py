@@ -1,10 +1,6 @@
 """`acrwatch import`: audit records from files."""
 
 import dataclasses
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +9,7 @@ import click
 
 from acrwatch.cli.ingest import sentence
 from acrwatch.cli.output import counted, json_option, note, write_json
+from acrwatch.cli.progress import progress_bar
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import NotFoundError
 
@@ -22,8 +19,7 @@ if TYPE_CHECKING:
     from scheduler import Parts
 
 # Nobody waits for single events of an import; few large commits make few large files.
-_COMMIT_INTERVAL: Final = timedelta(seconds=30)
-_REFRESH_SECONDS: Final = 0.2
+COMMIT_INTERVAL: Final = timedelta(seconds=30)
 
 
 @click.command("import")
@@ -52,7 +48,7 @@ def read_files(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[Progress, Coun
     """Store what these files hold; return how far it came and what was counted. Raises NotFoundError where none is a
     file of records."""
     source, pipeline = _opened(parts, paths)
-    with _progress_bar(source):
+    with progress_bar(source, "Importing"):
         counts = pipeline.run_once()
     if not source.progress.files_total:
         raise NotFoundError(
@@ -74,34 +70,6 @@ def _opened(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[FilesSource, Pipe
         lake=lake,
         database=parts.database,
         clock=parts.clock,
-        commit_interval=_COMMIT_INTERVAL,
+        commit_interval=COMMIT_INTERVAL,
     )
     return source, pipeline
-
-
-@contextmanager
-def _progress_bar(source: "FilesSource") -> Iterator[None]:
-    """Show on stderr, if it is a terminal, how far the source has read."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    done = threading.Event()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Importing")
-
-        def refresh() -> None:
-            while not done.wait(_REFRESH_SECONDS):
-                seen = source.progress
-                bar.update(task, total=seen.bytes_total, completed=seen.bytes_done)
-
-        thread = threading.Thread(target=refresh, name="progress")
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()

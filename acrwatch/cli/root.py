@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "run": Entry("acrwatch.cli.service:run", "Ingest, detect and deliver until stopped."),
     "ingest": Entry("acrwatch.cli.ingest:ingest", "Read the configured sources into the lake."),
     "import": Entry("acrwatch.cli.imports:import_files", "Import files of audit records."),
+    "backfill": Entry("acrwatch.cli.backfill:backfill", "Bring history that Azure keeps elsewhere."),
     "detect": Entry("acrwatch.cli.service:detect", "Judge new events by the rules."),
     "deliver": Entry("acrwatch.cli.service:deliver", "Send what waits in the outbox to its destinations."),
     "alerts": Entry("acrwatch.cli.alerts:alerts", "List, read, assign and close alerts."),

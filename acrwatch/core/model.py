@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+BACKFILL: Final = "backfill/"
+"""What the names of streams that bring history begin with: all of their events count as late."""
+
+BACKFILL_ALERT: Final = "backfill-alert/"
+"""The same for history that people asked to be told of: none of its events counts as late."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One unit of transport: an Event Hubs message, or a run of records of one file.
+    """One unit of transport: an Event Hubs message, or a run of records of one file or one query.
 
     `stream` names the ordered sequence it belongs to (`eventhub/<namespace>/<hub>/<partition>/<epoch>`, `files/<job>`);
     `sequence_number` grows by any step within it. All rows of a message become visible together.

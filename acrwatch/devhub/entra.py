@@ -62,7 +62,7 @@ class TokenIssuer:
         signed = f"{_part(_HEADER)}.{_part(claims)}"
         return f"{signed}.{self._signature(signed)}"
 
-    def verify(self, token: str, now: datetime, path: str) -> Grant:
+    def verify(self, token: str, now: datetime, path: str, *, audience: str = AUDIENCE) -> Grant:
         """Return what a token grants at and below a folded path: roles hold for the whole namespace here.
 
         The algorithm is fixed and never read from the token, and nothing of it is parsed before its signature holds.
@@ -74,8 +74,9 @@ class TokenIssuer:
         if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
             raise AuthError("InvalidSignature: the token was not signed by an issuer that this endpoint trusts")
         claims = _parsed(signed.partition(".")[2])
-        if str(claims["aud"]).rstrip("/") != AUDIENCE:
-            raise AuthError(f"InvalidAudience: the token is for '{claims['aud']}'", remedy=f"Ask for the scope {SCOPE}")
+        if str(claims["aud"]).rstrip("/") != audience:
+            scope = SCOPE if audience == AUDIENCE else f"{audience}/.default"
+            raise AuthError(f"InvalidAudience: the token is for '{claims['aud']}'", remedy=f"Ask for the scope {scope}")
         if now.timestamp() < claims["nbf"]:
             raise AuthError("InvalidToken: the token is not valid yet")
         if now.timestamp() >= claims["exp"]:

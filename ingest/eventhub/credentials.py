@@ -62,27 +62,40 @@ def made_by(access: Access) -> MakeTokenSource:
     """Return what makes the credential that was chosen. It raises ConfigError where its surroundings lack something."""
 
     def make() -> TokenSource:
-        try:
-            made: TokenSource = _make(access.credential, access.client_id)
-        except ValueError as error:
-            raise ConfigError(
-                f"credential = '{access.credential}' cannot be used here ({str(error).splitlines()[0]})",
-                remedy="Workload identity needs AZURE_TENANT_ID, AZURE_CLIENT_ID (or client_id) and "
-                "AZURE_FEDERATED_TOKEN_FILE, which its webhook sets; or choose another credential",
-            ) from error
+        from azure.identity import aio
+
+        made: TokenSource = _made(aio, access.credential, access.client_id)
         return made
 
     return make
 
 
-def _make(kind: str, client_id: str | None) -> Any:
-    from azure.identity import aio
+def blocking(kind: str, client_id: str | None) -> Any:
+    """Return the same credential for clients without asyncio. Raises ConfigError where its surroundings lack
+    something."""
+    import azure.identity
 
+    return _made(azure.identity, kind, client_id)
+
+
+def _made(library: Any, kind: str, client_id: str | None) -> Any:
+    try:
+        return _make(library, kind, client_id)
+    except ValueError as error:
+        raise ConfigError(
+            f"credential = '{kind}' cannot be used here ({str(error).splitlines()[0]})",
+            remedy="Workload identity needs AZURE_TENANT_ID, AZURE_CLIENT_ID (or client_id) and "
+            "AZURE_FEDERATED_TOKEN_FILE, which its webhook sets; or choose another credential",
+        ) from error
+
+
+def _make(library: Any, kind: str, client_id: str | None) -> Any:
+    """Return a credential of azure.identity or azure.identity.aio, which name them alike."""
     named: dict[str, Any] = {} if client_id is None else {"client_id": client_id}
     if kind == DEFAULT:
-        return aio.DefaultAzureCredential(**{f"managed_identity_{key}": value for key, value in named.items()})
+        return library.DefaultAzureCredential(**{f"managed_identity_{key}": value for key, value in named.items()})
     if kind == MANAGED:
-        return aio.ManagedIdentityCredential(**named)
+        return library.ManagedIdentityCredential(**named)
     if kind == ENVIRONMENT:
-        return aio.EnvironmentCredential()
-    return aio.WorkloadIdentityCredential(**named)
+        return library.EnvironmentCredential()
+    return library.WorkloadIdentityCredential(**named)

@@ -1,80 +1,39 @@
-"""Which files are finished: kept in SQL, and advanced only when everything before was made durable."""
+"""Which files were imported: kept in SQL, and noted only when all of a file was made durable."""
 
-from collections import deque
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 from acrwatch.core.clock import Clock
+from ingest.files.marks import Marks
 from storage.state import ledger
 from storage.state.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """A file by its content."""
-
-    sha256: str
-    path: Path
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    sequence_number: int
-    entry: FileEntry
-    offset: int
-    records: int
-    finished: bool
+from storage.state.ledger import ImportedFile
 
 
 class Ledger:
-    """Marks are set while reading; they count once the message they stand for is stored."""
+    """Files are noted when they were read; they count once the message they end with is stored."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._marks: deque[_Mark] = deque()
-        self._stored = -1
+        self._marks: Marks[ImportedFile] = Marks()
 
-    def finished(self, sha256: str) -> bool:
-        """Return whether a file of this content was wholly imported before. Raises StoreError."""
+    def finished(self, sizes: Collection[int]) -> set[str]:
+        """Return the hashes of what was imported before and has one of these sizes (bytes). Raises StoreError."""
         with self._database.connect() as connection:
-            progress = ledger.find(connection, sha256)
-        return progress is not None and progress.finished_at is not None
+            return ledger.finished(connection, sizes)
 
-    def mark(self, sequence_number: int, entry: FileEntry, offset: int, records: int, *, finished: bool) -> None:
-        """Note how far into a file message `sequence_number` goes; -1 stands for no message at all."""
-        self._marks.append(_Mark(sequence_number, entry, offset, records, finished))
+    def note(self, sequence_number: int, imported: ImportedFile) -> None:
+        """Note that a file ends with message `sequence_number`; -1 stands for no message at all."""
+        self._marks.note(sequence_number, imported.sha256, imported)
 
     def stored(self, sequence_number: int) -> None:
         """Note that everything up to this message is durable."""
-        self._stored = max(self._stored, sequence_number)
+        self._marks.stored(sequence_number)
 
     def settle(self) -> None:
         """Write what counts by now. Raises StoreError; nothing is forgotten then."""
-        due: dict[str, _Mark] = {}
-        for mark in self._marks:
-            if mark.sequence_number > self._stored:
-                break
-            due[mark.entry.sha256] = mark
-        if due:
-            self._write(list(due.values()))
-        while self._marks and self._marks[0].sequence_number <= self._stored:
-            self._marks.popleft()
+        self._marks.settle(self._write)
 
-    def _write(self, marks: list[_Mark]) -> None:
-        now = self._clock.now()
+    def _write(self, imported: Sequence[ImportedFile]) -> None:
         with self._database.begin() as connection:
-            for mark in marks:
-                entry = mark.entry
-                ledger.advance(
-                    connection,
-                    entry.sha256,
-                    path=str(entry.path),
-                    size=entry.size,
-                    offset=mark.offset,
-                    records=mark.records,
-                    now=now,
-                )
-                if mark.finished:
-                    ledger.finish(connection, entry.sha256, now=now)
+            ledger.finish(connection, imported, now=self._clock.now())

@@ -11,12 +11,16 @@ SPACE: Final = b" \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One record as a line without its end; or, with a reason, the beginning of something that is none."""
+    """Records, each as a line; or, with a reason, the beginning of something that is none.
+
+    `records` counts lines, blank ones among them where a file has such; `length` is in bytes.
+    """
 
     body: bytes
     length: int
     reason: str = ""
     detail: str = ""
+    records: int = 1
 
 
 def record(text: bytes) -> Piece:

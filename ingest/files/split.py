@@ -1,7 +1,7 @@
-"""Cuts a stream of bytes into records, each as one line, without ever holding more than one record.
+"""Cuts a stream of bytes into records, each as one line, a megabyte of them at a time.
 
 Two ways: by lines, where the first line is a whole JSON value (JSON Lines, as Azure Monitor archives write it);
-else by brackets.
+else by brackets. Neither holds more than such a megabyte and one record.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,19 +11,21 @@ import msgspec
 
 from ingest.files.brackets import BracketScanner
 from ingest.files.inflate import BrokenContentError
-from ingest.files.piece import KEPT, MAX_RECORD, SPACE, Piece, record, too_long
+from ingest.files.lines import RUN_BYTES, LineRuns
+from ingest.files.piece import KEPT, SPACE, Piece, record, too_long
 
 PEEK: Final = 64 * 1024
 _JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
 def pieces(blocks: Iterable[bytes]) -> Iterator[Piece]:
-    """Yield the records of a file. A break in it becomes the last piece; what stood before it is kept.
+    """Yield the records of a file, in pieces that end with a record and have RUN_BYTES or a little more.
 
-    Raises OSError as reading does, after what was read before.
+    A break in the file becomes the last piece; what stood before it is kept. Raises OSError as reading does, after
+    what was read before.
     """
     source = _Source(iter(blocks))
-    yield from _lines(source) if _is_lines(source.head) else _elements(source)
+    yield from _lines(source) if is_lines(source.head) else _gathered(_elements(source))
     if source.broken is not None:
         left = source.unfinished
         yield Piece(left[:KEPT], len(left), source.broken.reason, source.broken.detail)
@@ -71,7 +73,7 @@ def is_json(text: bytes) -> bool:
     return True
 
 
-def _is_lines(head: bytes) -> bool:
+def is_lines(head: bytes) -> bool:
     """Return whether this looks like JSON Lines.
 
     A damaged first line does, too: it breaks off inside a value, while the first line of a laid-out document ends
@@ -94,24 +96,34 @@ def _elements(source: _Source) -> Iterator[Piece]:
         yield from source.end(scanner.rest())
 
 
+def _gathered(found: Iterator[Piece]) -> Iterator[Piece]:
+    """Join single records into pieces of RUN_BYTES; what is none stays by itself, and in its place."""
+    lines: list[bytes] = []
+    size = 0
+    for piece in found:
+        if not piece.reason:
+            lines.append(piece.body)
+            size += piece.length
+        if lines and (piece.reason or size >= RUN_BYTES):
+            yield _joined(lines)
+            lines, size = [], 0
+        if piece.reason:
+            yield piece
+    if lines:
+        yield _joined(lines)
+
+
+def _joined(lines: list[bytes]) -> Piece:
+    body = b"\n".join(lines)
+    return Piece(body, len(body), records=len(lines))
+
+
 def _lines(source: _Source) -> Iterator[Piece]:
-    waiting = bytearray()  # the beginning of a line, or of one that is too long
-    length = 0
+    runs = LineRuns()
     for block in source.blocks():
-        *ended, rest = block.split(b"\n")
-        for line in ended:
-            whole, size = bytes(waiting) + line, length + len(line)
-            waiting.clear()
-            length = 0
-            if size > MAX_RECORD:
-                yield too_long(whole, size)
-            elif whole := whole.strip(SPACE):
-                yield Piece(whole, len(whole))
-        length += len(rest)
-        waiting += rest
-        if length > MAX_RECORD:
-            del waiting[KEPT:]
-    if length > MAX_RECORD:
-        yield too_long(bytes(waiting), length)
+        yield from runs.feed(block)
+    yield from runs.flush()
+    if runs.overlong:
+        yield too_long(runs.rest(), runs.overlong)
     else:
-        yield from source.end(bytes(waiting))
+        yield from source.end(runs.rest())

@@ -13,17 +13,17 @@ from typing import Any, Final
 from acrwatch.core.model import Message
 from acrwatch.core.setting import REQUIRED, Setting, paths
 from ingest.files.inflate import text_blocks
-from ingest.files.ledger import FileEntry, Ledger
+from ingest.files.ledger import Ledger
 from ingest.files.listing import content_hash, files
 from ingest.files.split import pieces
 from ingest.opening import Opening
 from ingest.unreadable import Unreadable
+from storage.state.ledger import ImportedFile
 
 TYPE: Final = "files"
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     Setting("paths", paths, REQUIRED, "Files, or folders with .json, .jsonl and .gz files below."),
 )
-CHUNK_BYTES: Final = 1024 * 1024  # as much as the largest message of an event hub
 
 
 @dataclass(slots=True)
@@ -88,17 +88,17 @@ class FilesSource:
         self._messages = iter(())
 
     def _read_all(self, sizes: Mapping[Path, int]) -> Iterator[Message]:
-        seen: set[str] = set()
+        seen = self._ledger.finished(set(sizes.values()))
         done = 0
         for path, size in sizes.items():
             self.progress.current = str(path)
             try:
                 sha256 = content_hash(path)
-                if sha256 in seen or self._ledger.finished(sha256):
+                if sha256 in seen:
                     self.progress.files_skipped += 1
                 else:
                     seen.add(sha256)
-                    yield from self._read(FileEntry(sha256, path, size), done)
+                    yield from self._read(path, size, sha256, done)
             except OSError as error:
                 under = f"path/{hashlib.sha256(os.fsencode(path)).hexdigest()}"
                 yield self._unreadable(path, (under, 0), b"", 0, "unreadable_file", error.strerror or str(error))
@@ -106,36 +106,24 @@ class FilesSource:
             self.progress.files_done += 1
             self.progress.bytes_done = done
 
-    def _read(self, entry: FileEntry, done: int) -> Iterator[Message]:
+    def _read(self, path: Path, size: int, sha256: str, done: int) -> Iterator[Message]:
         records = 0
-        lines: list[bytes] = []
-        size = 0
         # What a file rejects is kept under its content: the stream is new with every import.
-        under = ((f"file/{entry.sha256}", number) for number in itertools.count())
-        with entry.path.open("rb") as file:
+        under = ((f"file/{sha256}", number) for number in itertools.count())
+        with path.open("rb") as file:
             for piece in pieces(text_blocks(file)):
                 if piece.reason:
-                    message: Message = self._unreadable(
-                        entry.path, next(under), piece.body, piece.length, piece.reason, piece.detail
-                    )
-                    yield message
+                    yield self._unreadable(path, next(under), piece.body, piece.length, piece.reason, piece.detail)
                     continue
-                records += 1
-                lines.append(piece.body)
-                size += len(piece.body)
-                if size >= CHUNK_BYTES:
-                    message = self._message(lines, next(under))
-                    self._ledger.mark(message.sequence_number, entry, file.tell(), records, finished=False)
-                    self.progress.bytes_done = done + file.tell()
-                    yield message
-                    lines, size = [], 0
-        if lines:
-            yield self._message(lines, next(under))
-        self._ledger.mark(self._number, entry, entry.size, records, finished=True)
+                records += piece.records
+                message = self._message(piece.body, next(under))
+                self.progress.bytes_done = done + file.tell()
+                yield message
+        self._ledger.note(self._number, ImportedFile(sha256, str(path), size, records))
 
-    def _message(self, lines: list[bytes], under: tuple[str, int]) -> Message:
+    def _message(self, body: bytes, under: tuple[str, int]) -> Message:
         self._number += 1
-        return Message(self.name, self._number, b"\n".join(lines), rejects_under=under)
+        return Message(self.name, self._number, body, rejects_under=under)
 
     def _unreadable(
         self, path: Path, under: tuple[str, int], body: bytes, length: int, reason: str, detail: str

@@ -21,6 +21,7 @@ from storage.lake.replay import Move
 from storage.lake.snapshot import LakeFile
 
 Prefixes = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
 
 # 32 million ids are 256 MB: more than a month at a million events a day. Past it the date used least is forgotten
 # and read again when it is needed.
@@ -61,7 +62,7 @@ class _Index:
             merged.sort(kind="stable")  # timsort-like on two sorted runs: linear
             self.runs[-1] = merged
 
-    def hits(self, prefixes: Prefixes) -> npt.NDArray[np.bool_]:
+    def hits(self, prefixes: Prefixes) -> Mask:
         found = np.zeros(len(prefixes), np.bool_)
         for run in self.runs:
             if len(run):
@@ -131,14 +132,19 @@ class SeenIds:
             self._dates.popitem(last=False)
         return index
 
-    def _settle(self, ids: pa.ChunkedArray, suspects: npt.NDArray[np.bool_], files: list[LakeFile]) -> list[bool]:
+    def _settle(self, ids: pa.ChunkedArray, suspects: Mask, files: list[LakeFile]) -> Mask:
         """Decide row by row, with whole ids, which rows to keep."""
-        known: set[bytes] = set()
+        keep = _firsts(ids)
         if suspects.any():
             stored = read_ids(self._root, files)
-            known.update(stored.filter(pc.is_in(stored, ids.filter(pa.array(suspects)))).to_pylist())
-        keep = []
-        for event_id in ids.to_pylist():
-            keep.append(event_id not in known)
-            known.add(event_id)
+            known = stored.filter(pc.is_in(stored, ids.filter(pa.array(suspects))))
+            keep &= ~pc.is_in(ids, known).to_numpy()
         return keep
+
+
+def _firsts(ids: pa.ChunkedArray) -> Mask:
+    """Return which rows are the first of their id: codes are given in the order in which values appear."""
+    codes = ids.combine_chunks().dictionary_encode().indices.to_numpy()
+    new: Mask = np.ones(len(codes), np.bool_)
+    new[1:] = codes[1:] > np.maximum.accumulate(codes)[:-1]
+    return new

@@ -19,7 +19,7 @@ import pyarrow as pa
 from acrwatch.core.errors import ConfigError, RemoteUnreachableError, StoreError
 from storage.activity import EVENTS
 from storage.lake.snapshot import LakeFile, Snapshot
-from storage.query import Slice, Span, positions_of, positions_table, viewed
+from storage.query import Slice, Span, positions_of, positions_table, rows_of, viewed
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN, UTC_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ _PORT: Final = 15002  # what Spark Connect listens on unless told otherwise
 _CONNECT_SECONDS: Final = 5
 # The client's own policy tries for ten minutes before it says that a server is gone.
 _RETRIES: Final = 3
+_SETTINGS: Final = {
+    "spark.sql.session.timeZone": "UTC",
+    # What Spark infers of each column from every other grows with the names each of them has: over the columns of the
+    # control plane it has not planned a statement when 3 GB of memory are full.
+    "spark.sql.constraintPropagation.enabled": "false",
+}
 _TYPES: Final = {
     pa.string(): "STRING",
     pa.binary(): "BINARY",
@@ -65,6 +71,12 @@ class SparkReader:
         from storage.spark.dialect import translated
 
         return self._run(translated(sql, parameters))
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """See `storage.query.Relations.rows`."""
+        table = self.query(sql, parameters)
+        times = [column.name for column in table.schema if pa.types.is_timestamp(column.type)]
+        return rows_of(table.column_names, zip(*(column.to_pylist() for column in table.columns), strict=True), times)
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name; a second one of the same name replaces the first."""
@@ -133,7 +145,8 @@ def _session(url: str) -> "SparkSession":
     _knock(url)
     session = SparkSession.builder.remote(url).create()
     session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
-    session.conf.set("spark.sql.session.timeZone", "UTC")
+    for name, value in _SETTINGS.items():
+        session.conf.set(name, value)
     return session
 
 

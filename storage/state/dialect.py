@@ -17,12 +17,22 @@ def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, Any], *, replace: Sequence[str]) -> None:
     """Insert one row; where its primary key exists, replace the columns named in `replace` by the row's."""
-    statement = insert(connection, table).values(**row)
+    upsert_all(connection, table, [row], replace=replace)
+
+
+def upsert_all(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, replace: Sequence[str]
+) -> None:
+    """Do as `upsert` with each of these rows, which have the same columns, in their order."""
+    if not rows:
+        return
+    statement = insert(connection, table)
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[column.name for column in table.primary_key.columns],
             set_={name: statement.excluded[name] for name in replace},
-        )
+        ),
+        list(rows),
     )
 
 

@@ -1,56 +1,46 @@
-"""How far each imported file has been read. Advanced only after the rows are durable in the lake."""
+"""Which files were imported. Noted only after their rows are durable in the lake."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
-from acrwatch.core.errors import NotFoundError
-from storage.state.dialect import upsert
+from storage.state.dialect import upsert_all
 from storage.state.tables import files
+
+# SQLite takes 999 parameters in a statement at the least.
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class FileProgress:
-    """One file, known by the SHA-256 of its content, so that a moved or renamed file is not read twice.
+class ImportedFile:
+    """One file, known by the SHA-256 of its content (hex), so that a moved or renamed file is not read twice.
 
-    `offset` is in bytes of the file as it lies on disk, or whatever unit the reader resumes by; `records` counts the
-    records before it. `finished_at` is set once the whole file is stored.
+    `size` is in bytes as it lies on disk; `records` counts what it holds.
     """
 
     sha256: str
     path: str
     size: int
-    offset: int
     records: int
-    finished_at: datetime | None
-    updated_at: datetime
 
 
-def find(connection: Connection, sha256: str) -> FileProgress | None:
-    """Return how far the file with this content has been read, or None where it was never begun."""
-    row = connection.execute(select(files).where(files.c.sha256 == sha256)).mappings().one_or_none()
-    return None if row is None else FileProgress(**row)
+def finish(connection: Connection, imported: Sequence[ImportedFile], *, now: datetime) -> None:
+    """Note that all of these files is stored."""
+    # In one order everywhere, so that two PostgreSQL writers cannot wait for each other.
+    rows = [
+        {**asdict(one), "offset": one.size, "finished_at": now, "updated_at": now}
+        for one in sorted(imported, key=lambda one: one.sha256)
+    ]
+    upsert_all(connection, files, rows, replace=["path", "offset", "records", "finished_at", "updated_at"])
 
 
-def advance(
-    connection: Connection, sha256: str, *, path: str, size: int, offset: int, records: int, now: datetime
-) -> None:
-    """Note that everything before `offset` is durable. Begins the file's entry on first use."""
-    row = {
-        "sha256": sha256,
-        "path": path,
-        "size": size,
-        "offset": offset,
-        "records": records,
-        "finished_at": None,
-        "updated_at": now,
-    }
-    upsert(connection, files, row, replace=["path", "offset", "records", "updated_at"])
-
-
-def finish(connection: Connection, sha256: str, *, now: datetime) -> None:
-    """Note that the whole file is stored. Raises NotFoundError for a file that was never advanced."""
-    changed = connection.execute(update(files).where(files.c.sha256 == sha256).values(finished_at=now, updated_at=now))
-    if changed.rowcount == 0:
-        raise NotFoundError(f"no file with SHA-256 {sha256} is in the ledger", remedy="Advance it first")
+def finished(connection: Connection, sizes: Collection[int]) -> set[str]:
+    """Return the hashes of the finished files that have one of these sizes: all that a file of one can be."""
+    wanted = sorted(set(sizes))
+    found: set[str] = set()
+    for first in range(0, len(wanted), _AT_ONCE):
+        chosen = files.c.size.in_(wanted[first : first + _AT_ONCE]) & files.c.finished_at.is_not(None)
+        found.update(connection.execute(select(files.c.sha256).where(chosen)).scalars())
+    return found

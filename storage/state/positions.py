@@ -44,3 +44,15 @@ def hints(connection: Connection, prefix: str = "") -> Mapping[str, Position]:
 def forget(connection: Connection, stream: str) -> None:
     """Drop a stream's hint, so that its source starts from the lake's position or its configured start."""
     connection.execute(delete(position_hints).where(position_hints.c.stream == stream))
+
+
+def claim(connection: Connection, prefix: str) -> tuple[str, Position] | None:
+    """Take one stream whose name begins with `prefix` out of the hints, for whoever calls alone; None if there is none.
+
+    Of several callers at once each gets another stream, or none.
+    """
+    for stream, position in sorted(hints(connection, prefix).items()):
+        taken = connection.execute(delete(position_hints).where(position_hints.c.stream == stream))
+        if taken.rowcount == 1:
+            return stream, position
+    return None

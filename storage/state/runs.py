@@ -1,11 +1,11 @@
 """How far each detection has judged, and what its runs did."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, case, func, insert, select, tuple_, update
 
 from acrwatch.core.errors import ConflictError
 from acrwatch.core.masking import mask
@@ -87,34 +87,38 @@ def start_at(
 
 def advance(
     connection: Connection,
-    cursor: Cursor,
+    moved: Sequence[tuple[Cursor, str]],
     positions: Mapping[str, int],
     hint: Hint | None,
     *,
-    version: str,
     now: datetime,
 ) -> None:
-    """Move a cursor on, by compare-and-swap: raises ConflictError when another run moved it since it was read."""
-    moved = connection.execute(
+    """Move cursors on to one place, each by compare-and-swap; `moved` has each with the version of its rule.
+
+    Raises ConflictError when another run moved one since it was read; the transaction must end then, for the others
+    moved.
+    """
+    stood = [(cursor.detection, cursor.generation) for cursor, _ in moved]
+    changed = connection.execute(
         update(cursors)
-        .where(cursors.c.detection == cursor.detection, cursors.c.generation == cursor.generation)
+        .where(tuple_(cursors.c.detection, cursors.c.generation).in_(stood))
         .values(
-            generation=cursor.generation + 1,
+            generation=cursors.c.generation + 1,
             positions=dict(positions),
             lake_version=None if hint is None else hint.version,
             lake_entry=None if hint is None else hint.entry,
-            rule_version=version,
+            rule_version=case({cursor.detection: version for cursor, version in moved}, value=cursors.c.detection),
             updated_at=now,
         )
     )
-    if moved.rowcount != 1:
-        raise ConflictError(f"Another run of {cursor.detection} judged these events first")
+    if changed.rowcount != len(stood):
+        raise ConflictError(f"Another run of {' or '.join(slug for slug, _ in stood)} judged these events first")
 
 
-def record(connection: Connection, run: Run) -> None:
-    """Keep what a run did, until `storage.state.purging` forgets it; runs without new events leave no row."""
-    row = {name: getattr(run, name) for name in Run.__slots__}
-    connection.execute(insert(runs).values(**row | {"error": run.error and mask(run.error)}))
+def record(connection: Connection, *done: Run) -> None:
+    """Keep what runs did, until `storage.state.purging` forgets it; runs without new events leave no row."""
+    rows = [{name: getattr(run, name) for name in Run.__slots__} for run in done]
+    connection.execute(insert(runs), [row | {"error": row["error"] and mask(row["error"])} for row in rows])
 
 
 def latest(connection: Connection) -> dict[str, Run]:

@@ -367,6 +367,29 @@ files: Final = Table(  # ledger of imported files, advanced after their rows are
     _column("updated_at", UtcDateTime()),
 )
 
+log_reads: Final = Table(  # how far Log Analytics has been read; storage.state.log_reads
+    "log_reads",
+    metadata,
+    _column("name", String(300), primary_key=True),
+    _column("since", UtcDateTime(), primary_key=True),
+    _column("reached", UtcDateTime()),
+    _column("swept", UtcDateTime()),
+    _column("updated_at", UtcDateTime()),
+)
+
+blobs: Final = Table(  # ledger of a storage archive's blobs, advanced after their rows are durable
+    "blobs",
+    metadata,
+    _column("key", String(64), primary_key=True),  # SHA-256 of the name
+    _column("name", Text),  # account, container and path
+    _column("offset", BigInteger),
+    _column("records", BigInteger),
+    _column("tail_length", Integer),
+    _column("tail_sha256", String(64)),
+    _column("etag", String(100)),
+    _column("updated_at", UtcDateTime()),
+)
+
 # --- health and coordination --------------------------------------------------------------------------------------
 
 incidents: Final = Table(  # what makes us blind, for as long as it does

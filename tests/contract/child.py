@@ -63,6 +63,7 @@ class SuspendingDetection:
         self._moment = moment
         self.metadata = inner.metadata
         self.has_profile = inner.has_profile
+        self.asks = inner.asks
         self.nearby = inner.nearby
 
     def observe(self, events: Any) -> Any:

@@ -151,4 +151,4 @@ def test_the_loser_of_a_swap_of_cursors_is_told(bench: Bench) -> None:
         cursor = runs.load(connection)[SLUG]
     bench.judge(_login(1, 1))
     with pytest.raises(ConflictError), bench.database.begin() as connection:
-        runs.advance(connection, cursor, {}, None, version="1", now=bench.clock.now())
+        runs.advance(connection, [(cursor, "1")], {}, None, now=bench.clock.now())

@@ -107,6 +107,20 @@ def test_an_event_exactly_a_day_late_is_in_time(admin_bench: Any, happening: Mak
     assert not admin_bench.only().historical
 
 
+def test_backfilled_events_make_a_historical_alert_whatever_their_age(admin_bench: Any, happening: Make) -> None:
+    admin_bench.store([_login(happening, 1, 0)], source="backfill/archive/1")
+    admin_bench.judge()
+    assert (admin_bench.only().historical, admin_bench.only().count) == (True, 1)
+    assert admin_bench.notices() == []
+
+
+def test_a_backfill_that_asks_for_alerts_is_told_whatever_its_age(admin_bench: Any, happening: Make) -> None:
+    admin_bench.store([_login(happening, 1, 0, delay=400 * 24 * HOUR)], source="backfill-alert/archive/1")
+    admin_bench.judge()
+    assert not admin_bench.only().historical
+    assert [type_ for type_, _ in admin_bench.notices()] == ["alert.created"]
+
+
 def test_a_historical_alert_that_goes_on_is_told_as_new(admin_bench: Any, happening: Make) -> None:
     admin_bench.judge(_login(happening, 1, 0, delay=25 * HOUR))
     admin_bench.clock.time += 25 * HOUR

@@ -24,6 +24,7 @@ class Endless:
     """A detection whose query does not end."""
 
     has_profile = False
+    asks = ()
 
     def __init__(self, metadata: Any) -> None:
         self.metadata = metadata

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ class Faulty:
 
     metadata: Metadata
     has_profile: ClassVar[bool] = True
+    asks: ClassVar[Collection[str]] = ()
     failing: set[str] = field(default_factory=lambda: {"observe"})
     judged: list[int] = field(default_factory=list)
 
@@ -160,10 +161,15 @@ def test_a_detection_added_later_begins_at_the_head_with_its_profile_learnt(
     assert "It has been known for 60 days" in new[0].reason
 
 
-def test_what_was_learnt_of_the_past_wakes_nobody(make_bench: Make, happening: Make, everything: Any) -> None:
+@pytest.mark.parametrize("source", ["hub/0", "backfill-alert/archive/1"])
+def test_what_was_learnt_of_the_past_wakes_nobody(
+    make_bench: Make, happening: Make, everything: Any, source: str
+) -> None:
     """Late history changes the judgement of a day before the detection began: listed, but nobody is told."""
     bench = make_bench({"admin-user-login": everything["admin-user-login"]}, publishing=Publishing(("siem",)))
-    bench.judge(*[happening(day, at=day * DAY) for day in range(60)], happening(100, at=40 * DAY, ip="203.0.113.9"))
+    past = [happening(day, at=day * DAY) for day in range(60)]
+    bench.store([*past, happening(100, at=40 * DAY, ip="203.0.113.9")], source=source)
+    bench.judge()
     bench.detections = {"anomalous-source-ip": everything["anomalous-source-ip"]}
     bench.judge()
     assert bench.standing() == []

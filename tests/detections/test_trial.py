@@ -19,6 +19,7 @@ class Raising:
     """A detection that cannot judge."""
 
     has_profile = False
+    asks = ()
 
     def __init__(self, metadata: Any) -> None:
         self.metadata = metadata

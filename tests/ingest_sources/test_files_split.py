@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ingest.files import brackets, inflate, split
+from ingest.files import brackets, inflate, lines
 from ingest.files.inflate import text_blocks
 from ingest.files.piece import Piece
 from ingest.files.split import pieces
@@ -36,7 +36,13 @@ SHAPES: dict[str, bytes] = {
 
 
 def cut(content: bytes) -> list[Piece]:
-    return list(pieces(text_blocks(io.BytesIO(content))))
+    """Return the records one by one, and what is none."""
+    return [one for piece in pieces(text_blocks(io.BytesIO(content))) for one in single(piece)]
+
+
+def single(piece: Piece) -> list[Piece]:
+    whole = [line.strip() for line in piece.body.split(b"\n")]
+    return [piece] if piece.reason else [Piece(line, len(line)) for line in whole if line]
 
 
 def times(found: list[Piece]) -> list[str]:
@@ -50,9 +56,7 @@ def reasons(content: bytes) -> list[str]:
 @pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_every_shape_gives_every_record_as_one_line(content: bytes, pack: Callable[[bytes], bytes]) -> None:
-    found = cut(pack(content))
-    assert times(found) == ["t0", "t1", "t2", "t3", "t4"]
-    assert not any(b"\n" in piece.body for piece in found)
+    assert times(cut(pack(content))) == ["t0", "t1", "t2", "t3", "t4"]
 
 
 @pytest.mark.parametrize("content", SHAPES.values(), ids=SHAPES)
@@ -118,7 +122,7 @@ def test_a_record_beyond_the_limit_costs_only_itself(
     end: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in (split, brackets):
+    for module in (lines, brackets):
         monkeypatch.setattr(module, "MAX_RECORD", LIMIT)
     huge = start + part * (LIMIT * times_limit // len(part)) + end
     found = cut(before + between.join([GOOD, huge, GOOD]) + after)
@@ -131,12 +135,30 @@ def test_memory_is_bounded_by_a_record_not_by_the_file() -> None:
     packed = gzip.compress(b"[" + b",".join([b'{"pad":"' + b"x" * 900 + b'"}'] * 10_000) + b"]")
     tracemalloc.start()
     try:
-        count = sum(1 for _ in pieces(text_blocks(io.BytesIO(packed))))
+        count = sum(piece.records for piece in pieces(text_blocks(io.BytesIO(packed))))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert count == 10_000
-    assert peak < 4 * 1024 * 1024
+    assert peak < 6 * 1024 * 1024
+
+
+def test_a_long_file_comes_in_pieces_of_about_a_megabyte() -> None:
+    for content in (b"\n".join([GOOD] * 5_000), b"[" + b",".join([GOOD] * 5_000) + b"]"):
+        found = list(pieces(text_blocks(io.BytesIO(content))))
+        assert sum(piece.records for piece in found) == 5_000
+        assert all(len(piece.body) <= lines.RUN_BYTES + inflate.BLOCK for piece in found)
+        assert len(found) <= len(content) / lines.RUN_BYTES + 2  # the last lines, and one without an end
+
+
+def test_runs_of_lines_tell_where_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "RUN_BYTES", 10)
+    runs = lines.LineRuns(at=100)
+    assert [piece.body for piece in runs.feed(b"1234567\nabc\nto")] == [b"1234567\nabc"]
+    assert (runs.end, runs.rest()) == (112, b"to")
+    assert [piece.body for piece in runs.feed(b"rn\n")] == []
+    assert [piece.body for piece in runs.flush()] == [b"torn"]
+    assert (runs.end, runs.rest()) == (117, b"")
 
 
 def test_what_is_no_record_is_a_piece_of_its_own() -> None:

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ class Leaky:
     """A detection whose error quotes a secret, as a library's may."""
 
     has_profile: ClassVar[bool] = False
+    asks: ClassVar[Collection[str]] = ()
     metadata: Metadata
 
     def observe(self, _events: object, /) -> Judgement:

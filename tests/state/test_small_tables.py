@@ -1,13 +1,16 @@
 """Counts, positions, ledger, incidents and leases: what each function promises, on every database."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
 
-from acrwatch.core.errors import NotFoundError
-from storage.state import counts, incidents, leases, ledger, positions
+from acrwatch.core.errors import ConflictError
+from storage.state import blobs, counts, incidents, leases, ledger, log_reads, positions
+from storage.state.blobs import BlobProgress
 from storage.state.database import Database
 from storage.state.dialect import database_time
+from storage.state.log_reads import LogRead
 from storage.state.positions import Position
 
 TODAY = date(2026, 11, 22)
@@ -50,26 +53,37 @@ def test_a_forgotten_position_is_gone(database: Database, now: datetime) -> None
         assert positions.hints(connection) == {}
 
 
-def test_a_file_is_unknown_until_it_is_advanced(database: Database) -> None:
-    with database.connect() as connection:
-        assert ledger.find(connection, "0" * 64) is None
-
-
-def test_a_file_remembers_how_far_it_was_read_and_that_it_is_done(database: Database, now: datetime) -> None:
-    sha = "a" * 64
+def test_a_file_is_known_once_it_is_finished_by_its_content_and_found_by_its_size(
+    database: Database, now: datetime
+) -> None:
+    one, other = (ledger.ImportedFile(letter * 64, f"{letter}.json", size, 5) for letter, size in (("a", 90), ("b", 7)))
     with database.begin() as connection:
-        ledger.advance(connection, sha, path="old.json", size=90, offset=10, records=2, now=now)
-        ledger.advance(connection, sha, path="new.json", size=90, offset=90, records=5, now=now + MINUTE)
-        half = ledger.find(connection, sha)
-        ledger.finish(connection, sha, now=now + 2 * MINUTE)
-        done = ledger.find(connection, sha)
-    assert half == ledger.FileProgress(sha, "new.json", 90, 90, 5, None, now + MINUTE)
-    assert done == ledger.FileProgress(sha, "new.json", 90, 90, 5, now + 2 * MINUTE, now + 2 * MINUTE)
+        assert ledger.finished(connection, [90, 7]) == set()
+        ledger.finish(connection, [other, one], now=now)
+        ledger.finish(connection, [one], now=now + MINUTE)
+        ledger.finish(connection, [], now=now)
+        assert ledger.finished(connection, [90]) == {"a" * 64}
+        assert ledger.finished(connection, range(2_000)) == {"a" * 64, "b" * 64}
 
 
-def test_a_file_that_was_never_begun_cannot_be_finished(database: Database, now: datetime) -> None:
-    with pytest.raises(NotFoundError, match="bbbb"), database.begin() as connection:
-        ledger.finish(connection, "b" * 64, now=now)
+def test_how_far_a_blob_was_read_is_found_by_its_name(database: Database, now: datetime) -> None:
+    name = "account/container/" + "x" * 1_000
+    begun = BlobProgress(name, 10, 2, 10, "c" * 64, "")
+    further = BlobProgress(name, 90, 5, 50, "d" * 64, "0x1")
+    with database.begin() as connection:
+        assert blobs.find(connection, [name]) == {}
+        blobs.advance(connection, [begun], now=now)
+        blobs.advance(connection, [further, replace(begun, name="other")], now=now + MINUTE)
+        assert blobs.find(connection, [name, "gone"]) == {name: further}
+        assert len(blobs.find(connection, [*map(str, range(1_500)), name, "other"])) == 2
+
+
+def test_of_several_callers_one_claims_a_stream(database: Database, now: datetime) -> None:
+    with database.begin() as connection:
+        positions.remember(connection, {"archive/a/1": Position("", 7), "archive/ab": Position("", 1)}, now=now)
+        assert positions.claim(connection, "archive/a/") == ("archive/a/1", Position("", 7))
+        assert positions.claim(connection, "archive/a/") is None
+        assert positions.hints(connection).keys() == {"archive/ab"}
 
 
 def _open(database: Database, now: datetime, message: str = "no events") -> None:
@@ -122,3 +136,28 @@ def test_the_database_tells_the_time_in_utc(database: Database) -> None:
         later = database_time(connection)
     assert told.utcoffset() == timedelta(0)
     assert told <= later
+
+
+def test_what_was_read_of_a_table_is_found_by_any_time_it_holds(database: Database, now: datetime) -> None:
+    day = timedelta(days=1)
+    first, longer = LogRead("logs", now, now + day, now), LogRead("logs", now + day / 2, now + 3 * day, now)
+    with database.begin() as connection:
+        for read in (first, longer, LogRead("other", now - day, now + 9 * day, now)):
+            log_reads.begin(connection, read, now=now)
+        log_reads.begin(connection, LogRead("logs", now, now + 2 * day, now), now=now)  # is there already
+        found = [log_reads.find(connection, "logs", now + hours * day / 24) for hours in (-1, 0, 24, 72, 73)]
+        log_reads.forget(connection, "logs")
+        assert log_reads.find(connection, "logs", now) is None
+    assert found == [None, first, longer, longer, None]
+
+
+def test_of_two_that_read_the_same_table_only_the_first_moves_the_entry(database: Database, now: datetime) -> None:
+    read = LogRead("logs", now, now, now)
+    moved = LogRead("logs", now, now + MINUTE, now + MINUTE)
+    with database.begin() as connection:
+        log_reads.begin(connection, read, now=now)
+        log_reads.advance(connection, read, moved, now=now)
+    with database.begin() as connection, pytest.raises(ConflictError, match="another process reads logs"):
+        log_reads.advance(connection, read, LogRead("logs", now, now + 2 * MINUTE, now), now=now)
+    with database.connect() as connection:
+        assert log_reads.find(connection, "logs", now) == moved

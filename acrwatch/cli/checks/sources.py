@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 # A hub answers within a second; a token and a TLS handshake on a slow link take a few.
 SECONDS: Final = 8.0
+_NO_ROWS: Final = (
+    "Does the registry's diagnostic setting send both audit categories there, to resource-specific tables?"
+)
 # The source commits every few seconds; messages that wait this long are not being read.
 _WAITED: Final = timedelta(minutes=10)
 
@@ -30,7 +33,11 @@ class _NothingStored:
 def source(session: Session, one: "SourceConfig", *, offline: bool) -> Iterator[Result]:
     """Look at one configured source. Raises AcrWatchError."""
     name = f"{one.where} {one.type}"
-    if one.type != "eventhub":
+    if one.type == "loganalytics":
+        yield from _workspaces(session, name, one, offline=offline)
+    elif one.type == "archive":
+        yield _archive(name, one, offline=offline)
+    elif one.type != "eventhub":
         yield Result(name, OK, "its settings are in order")
     elif offline:
         from ingest.eventhub.address import from_settings
@@ -44,6 +51,43 @@ def source(session: Session, one: "SourceConfig", *, offline: bool) -> Iterator[
         address, probed = probe(one.values, Lake.open(root) if root.exists() else _NothingStored(), seconds=SECONDS)
         yield Result(name, OK, f"{address.name} answers and lets us in: {counted(len(probed), 'partition')}")
         yield from _positions(session, name, probed)
+
+
+def _workspaces(session: Session, name: str, one: "SourceConfig", *, offline: bool) -> Iterator[Result]:
+    from ingest.loganalytics.access import from_settings
+    from ingest.loganalytics.probe import probe
+
+    if offline:
+        workspaces = counted(len(from_settings(one.values).workspaces), "workspace")
+        yield Result(name, OK, f"{workspaces}: its settings are in order (not asked: --offline)")
+        return
+    for table in probe(one.values, now=session.clock.now(), seconds=SECONDS):
+        where = f"table {table.table} of workspace {table.workspace}"
+        if table.taken is not None:
+            yield Result(name, OK, f"{where} answers, lets us in, and holds rows of the last day")
+        elif table.exists:
+            yield Result(name, WARN, f"{where} answers, but holds no row of the last day", _NO_ROWS)
+        else:
+            yield Result(name, WARN, f"{where} does not exist: nothing was ever written to it", _NO_ROWS)
+
+
+def _archive(name: str, one: "SourceConfig", *, offline: bool) -> Result:
+    from ingest.archive.address import from_settings
+
+    address = from_settings(one.values)
+    if offline:
+        return Result(name, OK, f"{address.name}: its settings are in order (not asked: --offline)")
+    from ingest.archive.service import AT_ONCE, Container
+
+    container = Container(address, retry=AT_ONCE)
+    try:
+        roots = container.roots()
+    finally:
+        container.close()
+    if not roots:
+        what = f"{address.name} answers, but holds no blob as Azure Monitor files them"
+        return Result(name, WARN, what, "Check the name, and that the diagnostic setting names this account")
+    return Result(name, OK, f"{address.name} answers and lets us in; filed below {counted(len(roots), 'resource')}")
 
 
 def _positions(session: Session, name: str, probed: Sequence["Probed"]) -> Iterator[Result]:

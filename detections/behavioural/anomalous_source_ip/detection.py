@@ -1,6 +1,6 @@
 """One pass of anomalous-source-ip: observe, keep, judge again what is concerned, state what stands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Final
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from detections.behavioural.anomalous_source_ip.judging import HISTORY_DATES, MONTH, Judge, Memory
 from detections.behavioural.anomalous_source_ip.metadata import METADATA
-from detections.behavioural.anomalous_source_ip.observing import Observed, keep, observe
+from detections.behavioural.anomalous_source_ip.observing import UNUSABLE, USABLE, Observed, keep, observe
 from detections.behavioural.anomalous_source_ip.registries import Pasts, sooner
 from detections.behavioural.anomalous_source_ip.stating import standing
 from detections.behavioural.anomalous_source_ip.verdicts import Trusted, overruled, trusted_networks
@@ -24,6 +24,7 @@ class AnomalousSourceIp:
     """See the package."""
 
     has_profile: ClassVar[bool] = True
+    asks: ClassVar[Collection[str]] = (USABLE, UNUSABLE)
 
     metadata: Metadata = METADATA
 

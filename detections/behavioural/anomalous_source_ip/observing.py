@@ -23,6 +23,8 @@ _HOME_OF: Final = (
 )
 _EVIDENCE_A_DAY: Final = 5
 _JUDGED: Final = "e.succeeded AND e.identity IS NOT NULL"
+USABLE: Final = f"{_JUDGED} AND e.network IS NOT NULL"
+UNUSABLE: Final = f"{_JUDGED} AND e.network IS NULL"
 _SELECT: Final = f"e.actor, e.network, e.event_date, {gathering.select(_EVIDENCE_A_DAY)}"
 
 
@@ -34,14 +36,16 @@ class Observed:
     homes: Sequence[Home]
     unjudged: int
 
+    def __bool__(self) -> bool:
+        return bool(self.days or self.homes or self.unjudged)
+
 
 def observe(events: NewEvents) -> Observed:
     """Return what the new rows say of networks and homes, and the number of calls whose address is unusable."""
-    usable = f"{_JUDGED} AND e.network IS NOT NULL"
-    rows = events.grouped(_SELECT, usable, "e.actor, e.network, e.event_date")
-    homes = events.grouped(_HOME_OF, usable, "e.registry, e.actor")
-    blind = events.new("count(*) AS n", f"{_JUDGED} AND e.network IS NULL")
-    return Observed([_network_day(row) for row in rows], [_home(row) for row in homes], blind[0]["n"])
+    rows = events.grouped(_SELECT, USABLE, "e.actor, e.network, e.event_date")
+    homes = events.grouped(_HOME_OF, USABLE, "e.registry, e.actor")
+    unjudged = events.count(UNUSABLE)
+    return Observed([_network_day(row) for row in rows], [_home(row) for row in homes], unjudged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ class Observed:
     events: NewEvents
     sightings: Mapping[Slot, int]
 
+    def __bool__(self) -> bool:
+        return bool(self.sightings)
+
 
 @dataclass(frozen=True, slots=True)
 class HabitDetection:
@@ -38,6 +41,11 @@ class HabitDetection:
     sentence: Callable[[Slot, Reason], str]
 
     has_profile: ClassVar[bool] = True
+
+    @property
+    def asks(self) -> Collection[str]:
+        """See Detection.asks."""
+        return [self.lens.counted]
 
     def observe(self, events: NewEvents, /) -> Observed:
         """See Detection.observe."""
@@ -67,7 +75,7 @@ class HabitDetection:
         return {}
 
     def _slot(self, slot: Slot) -> Slot:
-        return slot._replace(value=WHOLE) if self.question.whole else slot
+        return Slot(slot.subject, WHOLE, slot.day) if self.question.whole else slot
 
     def _changed(
         self,

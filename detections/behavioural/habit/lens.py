@@ -39,11 +39,16 @@ class Lens:
     names: tuple[str, str] = ("actor", "value")
     translate: Callable[[str], str | None] | None = None
 
+    @property
+    def counted(self) -> str:
+        """The condition of an event that counts, and has a subject."""
+        return f"({self.where}) AND ({self.subject}) IS NOT NULL"
+
     def sightings(self, events: NewEvents) -> Mapping[Slot, int]:
         """Return how many new events there are of each subject, value and date."""
         select = f"{self.subject} AS subject, {self.value} AS value, e.event_date AS day, count(*) AS events"
         found: dict[Slot, int] = {}
-        for row in events.grouped(select, f"({self.where}) AND ({self.subject}) IS NOT NULL", "ALL"):
+        for row in events.grouped(select, self.counted, "ALL"):
             slot = Slot(bounded_key(row["subject"]), bounded_key(self._translated(row["value"]) or WHOLE), row["day"])
             found[slot] = found.get(slot, 0) + row["events"]
         return found

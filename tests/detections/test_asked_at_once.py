@@ -1,0 +1,144 @@
+"""The conditions of all detections are put to new events at once; what finds nothing is written down together."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import event
+
+from detections.behavioural import discover
+from detections.binding import bound
+from detections.context import Context
+from detections.detection import Detection, Judgement, Metadata
+from detections.placeholders import placeholder
+from detections.rule import load_rules
+from detections.rule_event import EventRule
+from storage.query import Reader
+from storage.state import runs
+
+Make = Callable[..., Any]
+# What no rule that was compiled does: DuckDB refuses it as it runs, row by row.
+RAISES = "error('no such luck')"
+ENDLESS = "(SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range % 7 = 8) > 0"
+
+
+@dataclass
+class Quiet:
+    """Observes nothing, and raises when asked what it makes of it."""
+
+    metadata: Metadata
+    has_profile: ClassVar[bool] = False
+    asks: ClassVar[Collection[str]] = ()
+
+    def observe(self, _events: Any, /) -> Judgement:
+        return Judgement()
+
+    def judge(self, _observed: Any, _connection: Any, /) -> Judgement:
+        raise ZeroDivisionError("of nothing")
+
+    def nearby(self, *_: Any) -> Mapping[str, Any]:
+        return {}
+
+
+@pytest.fixture(scope="module")
+def rules() -> Mapping[str, Detection]:
+    return {**load_rules(), **discover()}
+
+
+def _ruled(everything: Mapping[str, Detection], where: str) -> EventRule:
+    return EventRule(replace(everything["admin-user-login"].metadata, slug="ours"), where)
+
+
+def _cursors(bench: Any) -> dict[str, int]:
+    with bench.database.connect() as connection:
+        return {slug: cursor.generation for slug, cursor in runs.load(connection).items()}
+
+
+@pytest.mark.parametrize("where", [RAISES, ENDLESS], ids=["raises", "never ends"])
+def test_a_condition_that_fails_costs_no_other_detection(
+    make_bench: Make, everything: Mapping[str, Detection], happening: Make, where: str
+) -> None:
+    other = everything["pull-outside-allowed-ranges"]
+    bench = make_bench({"ours": _ruled(everything, where), "pull-outside-allowed-ranges": other})
+    bench.store([happening(1, ip="203.0.113.9")])
+    passed = replace(bench.engine(), query_seconds=0.5).run_until_done()
+    assert (passed.failed, passed.created) == (("ours",), 1)
+
+
+def test_one_that_raises_over_nothing_fails_alone(
+    admin_bench: Any, everything: Mapping[str, Detection], happening: Make
+) -> None:
+    bench = admin_bench
+    quiet: Any = Quiet(replace(everything["admin-user-login"].metadata, slug="quiet"))
+    bench.detections = {**everything, "quiet": quiet}
+    passed = bench.judge(happening(1))
+    assert passed.failed == ("quiet",)
+    moved = {slug for slug, generation in _cursors(bench).items() if generation}
+    assert moved == everything.keys()
+
+
+def test_one_whose_cursor_was_moved_by_another_process_keeps_no_other(
+    make_bench: Make, everything: Mapping[str, Detection], happening: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(everything)
+    bench.judge(happening(1))
+    bench.store([happening(2)])
+    reach = "detections.engine.reach"
+
+    def another_first(moment: str) -> None:
+        if moment == "pass.observed":
+            monkeypatch.setattr(reach, lambda _: None)
+            alone = {"mass-delete": everything["mass-delete"]}
+            replace(bench.engine(), detections=alone).run_until_done()
+
+    monkeypatch.setattr(reach, another_first)
+    passed = bench.engine().run_pass()
+    assert passed.failed == ()
+    assert set(_cursors(bench).values()) == {2}
+    with bench.database.connect() as connection:
+        found = connection.exec_driver_sql("SELECT detection, sum(new_events) FROM runs GROUP BY detection").all()
+    assert {total for _, total in found} == {2}
+
+
+def test_detections_that_find_nothing_share_one_transaction(
+    make_bench: Make, rules: Mapping[str, Detection], happening: Make
+) -> None:
+    bench = make_bench(rules)
+    bench.judge(happening(1, operation="login", status=500))
+    bench.store([happening(2, operation="login", status=500)])
+    commits: list[int] = []
+    event.listen(bench.database._writer, "commit", lambda _: commits.append(1))
+    assert bench.engine().run_pass().new_events == 1
+    assert len(rules) > 40
+    assert len(commits) < 6
+
+
+def test_every_shipped_rule_asks_new_events_by_what_it_says_it_asks(
+    make_bench: Make, rules: Mapping[str, Detection], happening: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A condition that differs by a letter is answered all the same, but costs a question of its own with each pass."""
+    bench = make_bench(rules)
+    bench.judge(happening(1, operation="login", status=500))
+    asked: list[str] = []
+    rows = Reader.rows
+
+    def noting(self: Reader, sql: str, parameters: Any = ()) -> Any:
+        asked.append(sql)
+        return rows(self, sql, parameters)
+
+    monkeypatch.setattr(Reader, "rows", noting)
+    bench.store([happening(2, operation="login", status=500)])
+    assert bench.engine().run_pass().new_events == 1
+    # How far the rows reach; how many meet each condition; their times; the days of the control plane's.
+    assert len(asked) == 4, "\n".join(asked)
+
+
+def test_texts_of_a_rule_are_no_marks() -> None:
+    mark = placeholder("identity", "e.identity", "push_identities")
+    text = "e.tag = '@{values:push_identities:e.tag}, it''s' AND " + mark
+    assert bound(text, Context()) == "e.tag = '@{values:push_identities:e.tag}, it''s' AND false"
+
+
+def test_a_name_that_no_list_can_have_is_an_empty_list() -> None:
+    assert placeholder("identity", "e.identity", "it's:}") == "false"
