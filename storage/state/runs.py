@@ -142,4 +142,4 @@ def failures(connection: Connection, since: datetime, until: datetime) -> dict[s
     """Return how many runs of each detection failed from `since` until before `until`."""
     within = runs.c.outcome == FAILED, runs.c.finished_at >= since, runs.c.finished_at < until
     query = select(runs.c.detection, func.count()).where(*within).group_by(runs.c.detection).order_by(runs.c.detection)
-    return dict(connection.execute(query).tuples().all())
+    return {slug: int(number) for slug, number in connection.execute(query)}

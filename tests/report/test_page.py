@@ -146,6 +146,12 @@ def test_every_colour_of_a_picture_has_a_shade_for_the_dark(page: Page) -> None:
     assert used - overridden == set()
 
 
+def test_no_heading_skips_a_rank(page: Page) -> None:
+    ranks = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert ranks[0] == 1
+    assert [(above, below) for above, below in pairwise(ranks) if below > above + 1] == []
+
+
 def test_times_are_in_utc_for_people_and_programs(page: Page) -> None:
     times = [at["datetime"] for tag, at in page.elements if tag == "time"]
     assert times
