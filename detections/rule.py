@@ -194,6 +194,7 @@ class _Library:
         self._file_of = {id(rule): file for file in files for rule in file.rules}
         self._filters = [(file, narrowing) for file in files for narrowing in file.filters if not file.errors]
         sound = self._sound = [rule for file in files if not file.errors for rule in file.rules]
+        self._shipped = {file.text for file in files if file.path.parent == SHIPPED}
         self._versions: dict[int, set[str]] = {}
         for rule in sound:
             self._narrow(rule)
@@ -222,15 +223,21 @@ class _Library:
         """Return the detection that a file with this head is.
 
         It is tried on `nothing`: what the database does not take (a regular expression, say) it refuses even then.
-        What passed once is not tried again, so that one changed file does not cost all of them.
+        What passed once is not tried again, so that one changed file does not cost all of them; nor is what the lock
+        of ours vouches for, so that no command waits for it.
         """
         detection = self._compiled(head, file)
-        if (version := detection.metadata.version) not in _TRIED:
+        if (version := detection.metadata.version) not in _TRIED and not self._is_ours(head):
             detection.observe(nothing)
             if isinstance(detection, ActivityRule):  # on no records it asks nothing of them
                 nothing.actions().rows("count(*)", detection.where)
             _TRIED.add(version)
         return detection
+
+    def _is_ours(self, head: SigmaRule | SigmaCorrelationRule) -> bool:
+        """Return whether a rule is made of nothing but shipped files."""
+        rules = [head, *(_used(head) if isinstance(head, SigmaCorrelationRule) else [])]
+        return all(self._versions[id(rule)] <= self._shipped for rule in rules)
 
     def _compiled(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:
         if isinstance(head, SigmaCorrelationRule):

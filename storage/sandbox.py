@@ -12,11 +12,10 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +24,9 @@ import pyarrow as pa
 
 from acrwatch.core.errors import ConfigError, StoreError
 from storage.activity import ACTIVITY, COLUMNS, EVENTS
+from storage.answer import plain
 from storage.lake.snapshot import LakeFile, Snapshot
+from storage.quiet import hide_progress
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN, UTC_MICROSECONDS
 
 EVENTS_RELATION: Final = "events"
@@ -40,8 +41,17 @@ _BATCH_ROWS: Final = 100_000
 _INTERRUPT_EVERY: Final = 0.05
 _TICK: Final = timedelta(microseconds=1)
 
-# Ids and keys are text in people's SQL, as alerts, webhooks and frames spell them.
-_AS_TEXT: Final = tuple(field.name for field in ARROW_SCHEMA if field.type == pa.binary())
+_ONE_SELECT: Final = "Write one SELECT over events, activity or alerts"
+# What a column is where no file has it, for it was added later. Ids and keys (binary) are text in people's SQL.
+_ABSENT: Final = {
+    pa.string(): "VARCHAR",
+    pa.binary(): "VARCHAR",
+    pa.bool_(): "BOOLEAN",
+    pa.int16(): "SMALLINT",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    UTC_MICROSECONDS: "TIMESTAMP WITH TIME ZONE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,46 +129,7 @@ def _fetched(
         if not over.is_set() or limit is None or rows < limit:
             raise
         more = -1
-    return Answer(_plain(pa.Table.from_batches(kept, reader.schema)), more)
-
-
-def _plain(rows: pa.Table) -> pa.Table:
-    """Return an answer with a name for each column, and with types that everyone knows.
-
-    DuckDB's sums of whole numbers have 128 bits, which reach Python as decimals, its `1.5` is one, and its intervals
-    have months: whole numbers, floats and durations are what people go on with. Times without a zone are UTC's, as the
-    session's is.
-    """
-    names: list[str] = []
-    for name in rows.column_names:
-        again = (f"{name}_{number}" for number in count(1))
-        names.append(name if name not in names else next(one for one in again if one not in names))
-    return pa.table([_plain_column(column) for column in rows.columns], names=names) if names else rows
-
-
-def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_decimal(kind) and kind.scale == 0:
-        try:
-            return column.cast(pa.int64())
-        except pa.ArrowInvalid:  # beyond 64 bits
-            return column.cast(pa.float64())
-    if pa.types.is_decimal(kind):
-        return column.cast(pa.float64())
-    if pa.types.is_timestamp(kind) and kind.tz is None:
-        return column.cast(pa.timestamp("us")).cast(UTC_MICROSECONDS)
-    if pa.types.is_interval(kind):
-        return _durations(column)
-    return column
-
-
-def _durations(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return intervals as durations, unless one has months, which have no length."""
-    values = column.to_pylist()
-    if any(one is not None and one.months for one in values):
-        return column
-    days = [None if one is None else timedelta(days=one.days, microseconds=one.nanoseconds // 1000) for one in values]
-    return pa.chunked_array([pa.array(days, pa.duration("us"))])
+    return Answer(plain(pa.Table.from_batches(kept, reader.schema)), more)
 
 
 @contextmanager
@@ -166,10 +137,10 @@ def _connection(snapshot: Snapshot, files: Sequence[LakeFile], threads: int) -> 
     spill = tempfile.mkdtemp(prefix=f"acrwatch-sql-{os.getpid()}-")
     connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill})
     try:
+        hide_progress(connection)
         paths = ", ".join(_quoted(snapshot.root / file.path) for file in files)
         for setting in (
             "TimeZone = 'UTC'",
-            "enable_progress_bar = false",  # it is written to stdout, among the data
             "python_enable_replacements = false",  # else a name could mean a variable of this program
             "autoinstall_known_extensions = false",
             "autoload_known_extensions = false",
@@ -195,9 +166,6 @@ def _refuse_other_statements(connection: duckdb.DuckDBPyConnection, sql: str) ->
         raise ConfigError(f"only SELECT is run, not {kind.name}", remedy=_ONE_SELECT)
 
 
-_ONE_SELECT: Final = "Write one SELECT over events, activity or alerts"
-
-
 def _define(
     connection: duckdb.DuckDBPyConnection,
     snapshot: Snapshot,
@@ -205,25 +173,40 @@ def _define(
     since: datetime | None,
     until: datetime | None,
 ) -> None:
-    """Define both relations; `event_date` is the folder's, so that asking for dates opens only their files."""
+    """Define both relations, with every column there is, in the order of the schema."""
     if files:
+        # No column from the folders' names: there may be a folder `registry=x` above the lake.
         paths = ", ".join(_quoted(snapshot.root / file.path) for file in files)
-        dates = f"hive_partitioning=true, hive_types={{'{PARTITION_COLUMN}': DATE}}"
-        relation = f"read_parquet([{paths}], union_by_name=true, {dates})"
+        relation = f"read_parquet([{paths}], union_by_name=true, hive_partitioning=false)"
     else:
         connection.register("no_events", ARROW_SCHEMA.empty_table())
         relation = "no_events"
-    texts = ", ".join(f"lower(hex(e.{name})) AS {name}" for name in _AS_TEXT)
-    columns = f"e.* REPLACE ({texts})"
+    with _reading(snapshot):  # files are opened to know their columns
+        present = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+    columns = ", ".join(f"{_expression(field, present)} AS {field.name}" for field in ARROW_SCHEMA)
     extra = "".join(f", {expression} AS {column}" for column, expression in COLUMNS.items())
     bounds = [("e.event_time >= {}", since), ("e.event_time < {}", until)]
     within = "".join(f" AND {met.format(_moment(at))}" for met, at in bounds if at is not None)
     for name, more, where in ((EVENTS_RELATION, "", EVENTS), (ACTIVITY_RELATION, extra, ACTIVITY)):
         select = f"SELECT {columns}{more} FROM {relation} e WHERE {where}{within}"
-        try:
+        with _reading(snapshot):
             connection.execute(f"CREATE TEMP VIEW {name} AS {select}")
-        except duckdb.Error as error:  # files are opened to know their columns
-            raise StoreError(f"Cannot read events below {snapshot.root}: {_first_line(error)}") from error
+
+
+def _expression(field: pa.Field, present: Collection[str]) -> str:
+    if field.name == PARTITION_COLUMN:
+        return "CAST(e.event_time AS DATE)"
+    if field.name not in present:
+        return f"CAST(NULL AS {_ABSENT[field.type]})"
+    return f"lower(hex(e.{field.name}))" if field.type == pa.binary() else f"e.{field.name}"
+
+
+@contextmanager
+def _reading(snapshot: Snapshot) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StoreError(f"Cannot read events below {snapshot.root}: {_first_line(error)}") from error
 
 
 @contextmanager
@@ -274,7 +257,7 @@ def _failures(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator
 def _too_slow(seconds: float) -> StoreError:
     return StoreError(
         f"The query took longer than the {seconds:g} s it may take",
-        remedy="Ask for a shorter time (event_date prunes best), or allow more seconds",
+        remedy="Ask for a shorter time (--since, or span=), or allow more seconds",
     )
 
 

@@ -82,12 +82,6 @@ def select(snapshot: Snapshot, selection: Selection, columns: Sequence[str], *, 
     return Selected(pa.table({name: _column(rows, name) for name in columns}), more)
 
 
-def count(snapshot: Snapshot, selection: Selection) -> int:
-    """Return how many events are selected. Raises StoreError as `select` does."""
-    with _failures(snapshot):
-        return int(_dataset(snapshot, _candidates(snapshot, selection)).count_rows(filter=_condition(selection)))
-
-
 def empty(columns: Iterable[str]) -> pa.Table:
     """Return no events, with these columns and their types as `select` returns them."""
     rows = _SCHEMA.empty_table()

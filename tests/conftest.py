@@ -8,6 +8,7 @@ import pytest
 
 from storage.state.database import Database
 from tests.postgres import BACKENDS, Server
+from tests.sqlite import database_in
 
 
 @pytest.fixture(scope="session")
@@ -60,12 +61,9 @@ def database(database_url: str) -> Iterator[Database]:
 @contextmanager
 def _database(backend: str, request: pytest.FixtureRequest, folder: Path, *, template: str | None) -> Iterator[str]:
     if backend == "sqlite":
-        url = f"sqlite:///{folder / 'state.db'}"
         if template is not None:
-            made = Database(url)
-            made.migrate()
-            made.close()
-        yield url
+            database_in(folder / "state.db").close()
+        yield f"sqlite:///{folder / 'state.db'}"
         return
     server: Server = request.getfixturevalue("postgresql")
     name = server.create(template=template and request.getfixturevalue(template))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from acrwatch.cli.alert_page import image
 from acrwatch.cli.exporting import JSONL, format_options, refuse_two_formats, said, write_parquet, write_rows
 from acrwatch.cli.output import DEFAULT_LIMIT, Column, counted, note, render, table, write_text
 from acrwatch.cli.session import Session, pass_session
@@ -15,6 +14,7 @@ from acrwatch.cli.times import parsed, utc
 from acrwatch.cli.trying import moment_of
 from acrwatch.cli.turns import stopped_by_signal
 from acrwatch.core.log import printable
+from acrwatch.core.wording import image
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,7 +62,7 @@ def query(
     """Run one SELECT, in DuckDB's SQL, over `events`, `activity` (the control plane) and `alerts`.
 
     The columns stand in docs/columns.md. A query reads these relations and nothing else: no file, no network, no
-    setting. Of a long history ask for less by --since, or by event_date in the query.
+    setting. Of a long history ask for less by --since: then only the files of those dates are opened.
 
     \b
     acrwatch events query "SELECT identity, count(*) AS n FROM events WHERE operation = 'delete' GROUP BY ALL"

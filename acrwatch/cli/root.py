@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "rejects": Entry("acrwatch.cli.rejects:rejects", "List and replay records that could not become events."),
     "rules": Entry("acrwatch.cli.rules:rules", "List, read, test and check detection rules."),
     "context": Entry("acrwatch.cli.context:context", "Import and read what rules know of the registries."),
+    "report": Entry("acrwatch.cli.report:report", "Write a shift, or one alert and what lies around it, as HTML."),
     "posture": Entry("acrwatch.cli.posture:posture", "Report registries against documented good practice."),
     "watch": Entry(
         "acrwatch.cli.watch:watch", "Watch addresses, digests and identities: each of their events is an alert."

@@ -125,8 +125,9 @@ class Alert:
     def around(self, before: str = _NEARBY, after: str = _NEARBY, *, limit: int | None = LIMIT) -> pd.DataFrame:
         """Return what its identities and addresses did from so long before to so long after it, in order of time.
 
-        Of an alert about neither, everything in its registries. The column `in_alert` marks the events that it keeps.
-        Where there are more than `limit` by its identities, or from its addresses, the newest, with a TruncatedWarning.
+        In every registry, for an intruder may have gone on to another one; of an alert about neither, everything in its
+        own. The column `in_alert` marks the events that it keeps. Where there are more than `limit` by its identities,
+        or from its addresses, the newest, with a TruncatedWarning.
         """
         since, until = self.first_seen - duration(before), self.last_seen + duration(after) + _TICK
         query = {"alert": self.id, "around": [before, after]}
@@ -140,12 +141,12 @@ class Alert:
         return frame
 
     def _selections(self, since: datetime, until: datetime) -> list[Selection]:
-        registries = {"registry": tuple(self._stored.registries)} if self._stored.registries else {}
         found = []
         if identities := self._of("identity"):
-            found.append(Selection(since, until, {**registries, "identity": identities}))
+            found.append(Selection(since, until, {"identity": identities}))
         if addresses := (*self._of("ip"), *self._of("network")):
-            found.append(Selection(since, until, registries, [interval(one) for one in addresses]))
+            found.append(Selection(since, until, addresses=[interval(one) for one in addresses]))
+        registries = {"registry": tuple(self._stored.registries)} if self._stored.registries else {}
         return found or [Selection(since, until, registries)]
 
     def _of(self, *types: str) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ import pyarrow as pa
 from storage import alert_table, schema
 from storage.schema import UTC_MICROSECONDS
 
-_OLD_PANDAS: Final = int(pd.__version__.partition(".")[0]) < 3
-# One dtype by two names: pandas 2.2 knows it by the first only, 3 warns of the first.
+_OLD_PANDAS: Final = pd.__version__.startswith("2.2.")
+# One dtype by two names: pandas 2.2 knows it by the first only, 2.3 and 3 warn of the first.
 TEXT: Final = pd.StringDtype("pyarrow_numpy") if _OLD_PANDAS else pd.StringDtype("pyarrow", na_value=np.nan)
 _TEXTS: Final[Mapping[pa.DataType, Any]] = {pa.string(): TEXT, pa.large_string(): TEXT}
 # Of a column of ours the type is the same whether a value is missing in this very frame or not.

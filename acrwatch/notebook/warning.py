@@ -15,6 +15,12 @@ class BlindWarning(UserWarning):
     """A detection could not judge what it was given: that it found nothing says nothing."""
 
 
+# Python says a warning of one text and line once. A cell that is run again is the same line, and its frame as short as
+# before. Whatever filter someone set for these goes before.
+for _category in (TruncatedWarning, BlindWarning):
+    warnings.simplefilter("always", _category, append=True)
+
+
 def warn_truncated(what: str, limit: int, more: int) -> None:
     """Warn, at the line of the caller's own code, that a limit cut off rows; `more` is how many (-1: not counted)."""
     left = "and there are more" if more < 0 else f"and leaves out {more:,} more"

@@ -29,6 +29,12 @@ _PORT: Final = 15002  # what Spark Connect listens on unless told otherwise
 _CONNECT_SECONDS: Final = 5
 # The client's own policy tries for ten minutes before it says that a server is gone.
 _RETRIES: Final = 3
+_SETTINGS: Final = {
+    "spark.sql.session.timeZone": "UTC",
+    # What Spark infers of each column from every other grows with the names each of them has: over the columns of the
+    # control plane it has not planned a statement when 3 GB of memory are full.
+    "spark.sql.constraintPropagation.enabled": "false",
+}
 _TYPES: Final = {
     pa.string(): "STRING",
     pa.binary(): "BINARY",
@@ -139,7 +145,8 @@ def _session(url: str) -> "SparkSession":
     _knock(url)
     session = SparkSession.builder.remote(url).create()
     session.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])
-    session.conf.set("spark.sql.session.timeZone", "UTC")
+    for name, value in _SETTINGS.items():
+        session.conf.set(name, value)
     return session
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
 from acrwatch.core.errors import ConflictError, NotFoundError
 from storage.state.tables import alert_history, alerts
@@ -153,6 +153,14 @@ def history(connection: Connection, alert_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in rows.mappings()]
 
 
+def changes(connection: Connection, since: datetime, until: datetime, *, but: str) -> list[dict[str, Any]]:
+    """Return what was done to any alerts from `since` until before `until` by others than the actor `but`, oldest
+    first: alert_id, at, actor, change, detail."""
+    within = and_(alert_history.c.at >= since, alert_history.c.at < until, alert_history.c.actor != but)
+    rows = connection.execute(select(alert_history).where(within).order_by(alert_history.c.at, alert_history.c.id))
+    return [dict(row) for row in rows.mappings()]
+
+
 def standing(
     connection: Connection,
     rule: str,
@@ -268,6 +276,21 @@ def seen_since(connection: Connection, since: datetime) -> list[Alert]:
     """Return the standing alerts, none set apart, whose last event is not before a moment, newest first."""
     found = [is_standing(), LIVE.condition, alerts.c.last_seen >= since]
     return sorted(_read(connection, *found), key=lambda alert: alert.first_seen, reverse=True)
+
+
+def touching(connection: Connection, since: datetime, until: datetime) -> list[Alert]:
+    """Return the standing alerts, those set apart too, that were raised from `since` until before `until` or have
+    events then, earliest event first."""
+    raised = and_(alerts.c.created_at >= since, alerts.c.created_at < until)
+    seen = and_(alerts.c.last_seen >= since, alerts.c.first_seen < until)
+    return sorted(_read(connection, is_standing(), or_(raised, seen)), key=lambda alert: (alert.first_seen, alert.id))
+
+
+def left_open(connection: Connection, before: datetime) -> list[Alert]:
+    """Return the alerts, none set apart or historical, that were raised and seen last before a moment and are open
+    still, oldest first."""
+    ended = and_(alerts.c.created_at < before, alerts.c.last_seen < before, alerts.c.closed_at.is_(None))
+    return _read(connection, is_standing(), LIVE.condition, ended, alerts.c.historical.is_(False))
 
 
 def some(connection: Connection, ids: Sequence[str]) -> list[Alert]:

@@ -18,7 +18,7 @@ from ingest.normalise import Normaliser
 from storage.lake import Lake
 from storage.state import alerts
 from storage.state.alerts import Alert
-from storage.state.database import Database
+from tests.sqlite import database_in
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 REGISTRY = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/contoso"
@@ -91,8 +91,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.lake = Lake.open(self.folder / "lake")
-        self.database = Database(f"sqlite:///{self.folder / 'state.db'}")
-        self.database.migrate()
+        self.database = database_in(self.folder / "state.db")
         self.clock = StandingClock()
         self.normaliser = Normaliser()
 

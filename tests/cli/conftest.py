@@ -12,6 +12,7 @@ import pytest
 
 from acrwatch.cli import run
 from storage.state.database import Database
+from tests.sqlite import database_in
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
@@ -61,7 +62,6 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """Return the state database that `call` finds when no configuration says otherwise."""
-    found = Database(f"sqlite:///{tmp_path}/data/state.db")
-    found.migrate()
+    found = database_in(tmp_path / "data" / "state.db")
     yield found
     found.close()

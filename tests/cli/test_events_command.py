@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -168,6 +170,20 @@ def test_what_an_attacker_named_cannot_steer_the_terminal(call: Call, lake: Lake
         done = call("events", *command)
         assert "\x1b" not in done.stdout
         assert "gone" in done.stdout
+
+
+def test_following_goes_on_until_a_signal(call: Call, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal itself is shown by the tests of the service; here it came at once."""
+
+    @contextmanager
+    def stopped() -> Iterator[threading.Event]:
+        event = threading.Event()
+        event.set()
+        yield event
+
+    monkeypatch.setattr("acrwatch.cli.events.stopped_by_signal", stopped)
+    done = call("events", "tail", "-f", "-n", "1", "--operation", "delete")
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 1)
 
 
 def waits(*between: Callable[[], object]) -> Callable[[], bool]:

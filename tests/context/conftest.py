@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from storage.state.database import Database
+from tests.sqlite import database_in
 
 Write = Callable[[str, Any], Path]
 Document = dict[str, Any]
@@ -91,7 +92,6 @@ def write(tmp_path: Path) -> Write:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/state.db")
-    database.migrate()
+    database = database_in(tmp_path / "state.db")
     yield database
     database.close()

@@ -28,6 +28,7 @@ from storage.state import alerts
 from storage.state.alerts import Alert
 from storage.state.database import Database
 from storage.state.tables import deliveries
+from tests.sqlite import database_in
 
 MISSION_RULES = ("admin-user-login", "mass-delete", "pull-outside-allowed-ranges")
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -115,9 +116,12 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.lake = Lake.open(self.folder / "lake")
-        self.url = self.url or f"sqlite:///{self.folder / 'state.db'}"
-        self.database = Database(self.url)
-        self.database.migrate()
+        if self.url:
+            self.database = Database(self.url)
+            self.database.migrate()
+        else:
+            self.url = f"sqlite:///{self.folder / 'state.db'}"
+            self.database = database_in(self.folder / "state.db")
 
     def engine(self, detections: Mapping[str, Detection] | None = None) -> Engine:
         return Engine(

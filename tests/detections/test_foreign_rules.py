@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from detections.rule import load_rules, parse_rule, read_rules
+from detections import rule
+from detections.rule import SHIPPED, load_rules, parse_rule, read_rules
 
 Make = Callable[..., Any]
 
@@ -80,6 +81,14 @@ def test_a_filter_in_a_file_of_its_own_narrows_the_rule_it_names(
     bench = make_bench(narrowed)
     bench.judge(happening(1, identity="scanner"), happening(2, identity="ana"))
     assert "contoso/ana" in bench.only().group_key
+
+
+def test_a_rule_of_ours_is_tried_on_the_database_where_a_filter_narrows_it(tmp_path: Path) -> None:
+    ours = SHIPPED / "anonymous-pull.yml"
+    alone = read_rules([ours]).detections["anonymous-pull"].metadata.version
+    (tmp_path / "known.yml").write_text(FILTER.replace("unusual_pull", "755d6afe-ed85-4e94-a3af-c85c168d835a"))
+    narrowed = read_rules([ours, tmp_path]).detections["anonymous-pull"].metadata.version
+    assert {alone, narrowed} & rule._TRIED == {narrowed}
 
 
 CORRELATION = """

@@ -26,6 +26,7 @@ from storage.state.alerts import Alert
 from storage.state.database import Database
 from storage.state.homes import Home
 from storage.state.visits import visits_since
+from tests.sqlite import database_in
 
 START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -247,8 +248,7 @@ def _parts(rng: random.Random, uses: Sequence[Use]) -> Iterator[list[Use]]:
 
 @pytest.fixture
 def profile(tmp_path: Path) -> Iterator[Profile]:
-    database = Database(f"sqlite:///{tmp_path}/state.db")
-    database.migrate()
+    database = database_in(tmp_path / "state.db")
     yield Profile(database)
     database.close()
 

@@ -24,11 +24,11 @@ from ingest.eventhub.credentials import MakeTokenSource
 from ingest.opening import Opening
 from ingest.sources import eventhub
 from storage.lake import Lake
-from storage.state.database import Database
 from tests.devhub.conftest import HUB, OffsetClock, until
 from tests.devhub.gateway import Gateway, Proxy
 from tests.devhub.managed_identity import ManagedIdentity
 from tests.ingest_sources.reading import QUICK, error_of, poll_until, take
+from tests.sqlite import database_in
 
 NAMESPACE = "audit.servicebus.windows.net"
 NO_LOOKS = dataclasses.replace(QUICK, look=60.0)  # each look is a connection with a token of its own
@@ -51,8 +51,7 @@ def tls_hub(moved: OffsetClock) -> Iterator[DevHub]:
 
 @pytest.fixture
 def opening(tmp_path: Path) -> Iterator[Opening]:
-    database = Database(f"sqlite:///{tmp_path / 'state.db'}")
-    database.migrate()
+    database = database_in(tmp_path / "state.db")
     yield Opening(Lake.open(tmp_path / "lake"), database, SystemClock())
     database.close()
 

@@ -15,7 +15,12 @@ import pytest
 from acrwatch.core.address import parse_address
 from acrwatch.core.identity import identity_kind
 from acrwatch.core.registry import RegistryContext
+from detections.case import event_row
+from detections.case_control import ControlEvent
+from detections.case_spec import read_case
 from detections.context import Context, with_shipped
+from detections.rule import load_rules
+from detections.rule_activity import ActivityRule
 from storage.activity import CATEGORY, members
 from storage.lake import Lake
 from storage.lake.snapshot import Snapshot
@@ -45,7 +50,7 @@ CONTEXT = with_shipped({
 
 @dataclass(frozen=True)
 class World:
-    """A lake's snapshot, its rows as plain values, and the context they are judged in."""
+    """A lake's snapshot, its events of registries themselves as plain values, and the context they are judged in."""
 
     snapshot: Snapshot
     rows: Sequence[dict[str, Any]]
@@ -107,7 +112,8 @@ def _rows() -> list[dict[str, Any]]:
 def _control_rows() -> list[dict[str, Any]]:
     """Return records of two writes: one whose first record says what was asked, in the other order; one that failed."""
     chance = random.Random(7)
-    asked = members(request={"adminuserenabled": True, "networkruleset": {"defaultaction": "Allow", "iprules": []}})
+    rules = [{"value": "2001:db8::/32", "note": 'ünî "\\\n\u2028'}, 1.5, 2**40, True, None, [], {}]
+    asked = members(request={"adminuserenabled": True, "networkruleset": {"defaultaction": "Allow", "iprules": rules}})
     given = [("one", "Success", 200, None), ("one", "Start", None, asked), ("two", "Start", None, asked)]
     return [
         _row(
@@ -128,16 +134,37 @@ def _control_rows() -> list[dict[str, Any]]:
     ]
 
 
+def _cases_of_the_control_plane() -> list[dict[str, Any]]:
+    """Return the events of a case of each rule on the Activity Log that fires, three hours after the one before: some
+    stand on both sides of a midnight, the first of all on both sides of START."""
+    rows: list[dict[str, Any]] = []
+    rules = {slug: rule for slug, rule in load_rules().items() if isinstance(rule, ActivityRule)}
+    for n, (slug, rule) in enumerate(sorted(rules.items())):
+        begin = START + timedelta(hours=3 * n, seconds=-10)
+        for event in next(case for case in map(read_case, rule.metadata.tests) if case.alerts).events:
+            number = 4000 + len(rows)
+            if isinstance(event, ControlEvent):
+                row = event.row(begin, "", number)
+                row["correlation_id"] = f"{slug} {row['correlation_id']}"
+            else:
+                row = event_row(event, number, CONTEXT)
+                row["event_time"] = row["enqueued_time"] = begin + event.at
+            place = {"event_date": row["event_time"].date(), "source": f"hub/{number % 2}"}
+            rows.append(dict.fromkeys(ARROW_SCHEMA.names) | row | place)
+    return rows
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     lake = Lake.open(tmp_path_factory.mktemp("engines") / "a lake")
-    rows = _rows()
-    for part in (rows[:100], rows[100:], _control_rows()):
+    rows, cases = _rows(), _cases_of_the_control_plane()
+    for part in (rows[:100], rows[100:], [*_control_rows(), *cases]):
         reached: dict[str, int] = {}
         for row in part:
             reached[row["source"]] = max(row["sequence_number"], reached.get(row["source"], 0))
         lake.commit(pa.Table.from_pylist(part, ARROW_SCHEMA), reached)
-    return World(lake.snapshot(), rows, CONTEXT)
+    within = [row for row in cases if row["category"] != CATEGORY]
+    return World(lake.snapshot(), [*rows, *within], CONTEXT)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """What is said to Spark means there what it means in DuckDB; what cannot be said there is refused by name."""
 
+import os
 import random
 import subprocess
 import sys
@@ -56,8 +57,19 @@ def test_a_regular_expression_finds_on_spark_what_it_finds_in_duckdb(spark: Spar
     for reader in (spark, duck):
         reader.register("subjects", table)
     sql = f"SELECT {tested} FROM subjects ORDER BY n"
-    there, here = spark.query(sql).to_pydict(), duck.query(sql).to_pydict()
-    assert [one for n, one in enumerate(patterns) if there[f"c{n}"] != here[f"c{n}"]] == []
+    there, here = spark.query(sql).to_pylist(), duck.query(sql).to_pylist()
+    different = [
+        (one, subject)
+        for n, one in enumerate(patterns)
+        for m, subject in enumerate(SUBJECTS)
+        if there[m][f"c{n}"] != here[m][f"c{n}"] and not _ends_lines_elsewhere(one, subject)
+    ]
+    assert different == []
+
+
+def _ends_lines_elsewhere(pattern: str, subject: str) -> bool:
+    """Return whether Java, which Apache Spark has and Sail has not, takes for two lines what others take for one."""
+    return "ACRWATCH_SPARK_URL" in os.environ and "(?m)" in pattern and any(end in subject for end in "\r\x85")
 
 
 def test_letters_fold_on_spark_as_in_duckdb(spark: SparkReader, duck: Reader) -> None:

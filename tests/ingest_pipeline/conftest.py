@@ -13,14 +13,14 @@ from ingest.pipeline import Pipeline, Store
 from ingest.sources import Source
 from storage.lake import Lake
 from storage.state.database import Database
+from tests.sqlite import database_in
 
 MakePipeline = Callable[..., Pipeline]
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'state.db'}")
-    made.migrate()
+    made = database_in(tmp_path / "state.db")
     yield made
     made.close()
 

@@ -13,15 +13,14 @@ from ingest.eventhub.reader import Timing
 from ingest.opening import Opening
 from ingest.sources import eventhub
 from storage.lake import Lake
-from storage.state.database import Database
 from tests.ingest_sources.reading import HUB, QUICK, MakeSource, settings_of
+from tests.sqlite import database_in
 
 
 @pytest.fixture
 def opening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opening]:
     folder = tmp_path_factory.mktemp("store")
-    database = Database(f"sqlite:///{folder / 'state.db'}")
-    database.migrate()
+    database = database_in(folder / "state.db")
     yield Opening(Lake.open(folder / "lake"), database, SystemClock())
     database.close()
 

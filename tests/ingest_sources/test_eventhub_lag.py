@@ -17,6 +17,7 @@ from ingest.notices import Notices
 from storage.state import incidents
 from storage.state.database import Database
 from tests.ingest_sources.reading import MakeSource, poll_until
+from tests.sqlite import database_in
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 KEY = "hub_lag/eventhub/ns/hub/0/0"
@@ -25,8 +26,7 @@ LOOK = 30.0  # seconds between two looks
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'incidents.db'}")
-    made.migrate()
+    made = database_in(tmp_path / "incidents.db")
     yield made
     made.close()
 

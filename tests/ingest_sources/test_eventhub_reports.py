@@ -15,6 +15,7 @@ from ingest.notices import Notices
 from storage.state import incidents
 from storage.state.database import Database
 from tests.ingest_sources.reading import HUB, MakeSource, poll_until, take
+from tests.sqlite import database_in
 
 AWAY = RemoteUnreachableError("the hub is away")
 
@@ -42,8 +43,7 @@ class Owner:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'incidents.db'}")
-    made.migrate()
+    made = database_in(tmp_path / "incidents.db")
     yield made
     made.close()
 

@@ -10,13 +10,13 @@ from storage.state.database import Database
 from storage.state.forgetting import forget_network_days
 from storage.state.profiles import NetworkDay, save_network_days
 from storage.state.visits import visits_since
+from tests.sqlite import database_in
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """An empty state database."""
-    opened = Database(f"sqlite:///{tmp_path}/state.db")
-    opened.migrate()
+    opened = database_in(tmp_path / "state.db")
     yield opened
     opened.close()
 

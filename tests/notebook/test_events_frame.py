@@ -1,5 +1,7 @@
 """`Client.events`: which rows, in which order, of which types, and what a limit cuts off."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -108,6 +110,13 @@ def test_the_newest_are_kept_and_a_warning_counts_the_rest_at_the_line_that_aske
     assert ids(frame) == expected(lambda _: True)[-30:]
     assert frame.attrs["query"]["more"] == len(EVENTS) - 30
     assert [Path(one.filename).name for one in caught] == [Path(__file__).name]
+
+
+def test_a_cell_that_is_run_again_warns_again() -> None:
+    """In a process of its own, for pytest has filters; by itself Python says the same at the same line once."""
+    code = "from acrwatch.notebook.warning import warn_truncated as w\nfor _ in range(2): w('events()', 5, 7)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.count("TruncatedWarning: events() is cut at the limit of 5 rows") == 2
 
 
 def test_a_limit_counts_what_is_selected_and_not_what_is_stored(client: Client) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from detections import library
 from storage.state.database import Database
+from tests.sqlite import database_in
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
@@ -49,7 +50,6 @@ def write(folder: Path, slug: str, identity: str, text: str = RULE) -> Path:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(f"sqlite:///{tmp_path}/state.db")
-    found.migrate()
+    found = database_in(tmp_path / "state.db")
     yield found
     found.close()

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event
 from storage.state.database import Database
 from storage.state.forgetting import forget_habits
 from storage.state.habits import WHOLE, Habits, Match, Slot
+from tests.sqlite import database_in
 
 MAY, JUNE, JULY = date(2026, 5, 1), date(2026, 6, 1), date(2026, 7, 1)
 
@@ -34,8 +35,7 @@ DEEDS: dict[str, Callable[[Habits], Any]] = {
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """An empty SQLite database: what is asked here is how SQLite goes about it."""
-    opened = Database(f"sqlite:///{tmp_path}/state.db")
-    opened.migrate()
+    opened = database_in(tmp_path / "state.db")
     yield opened
     opened.close()
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from storage.state.database import Database
 from storage.state.homes import Home, homes_at, homes_of, identities_seen, save_homes
 from storage.state.profiles import NetworkDay, matching_days_of, network_days_at, save_network_days
 from storage.state.visits import Before, first_day, save_judgements, stays_of, uses_before, visits_since
+from tests.sqlite import database_in
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = NOON.date()
@@ -38,8 +38,7 @@ def _day(network: str, day: int, judgement: dict[str, int] | None = None) -> Net
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = Database(f"sqlite:///{tmp_path}/state.db")
-    database.migrate()
+    database = database_in(tmp_path / "state.db")
     with database.begin() as opened:
         days = [_day(OFFICE, day) for day in range(1, 6)]
         save_network_days(opened, [*days, _day(ABROAD, 2, {"n": 1}), _day(ABROAD, 4, {"n": 1}), _day(ABROAD, 5)])
