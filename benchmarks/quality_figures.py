@@ -91,13 +91,13 @@ def attacks_of(alert: Alert, played: Played) -> set[int]:
 
 def _covers(alert: Alert, attack: Attack) -> bool:
     named = {entity["value"].casefold() for entity in alert.entities}
-    silence = attack.silent_until is not None and not alert.evidence  # absence rests on no record and is nobody's
-    end = attack.silent_until + _ABSENCE_SEEN_AFTER if silence and attack.silent_until else attack.end
+    silent_until = None if alert.evidence else attack.silent_until  # absence rests on no record, and is nobody's
+    end = attack.end if silent_until is None else silent_until + _ABSENCE_SEEN_AFTER
     return (
         alert.first_seen <= end
         and attack.start <= alert.last_seen
         and attack.registry.casefold() in alert.registries
-        and (silence or attack.identity.casefold() in named or attack.address.casefold() in named)
+        and (silent_until is not None or attack.identity.casefold() in named or attack.address.casefold() in named)
     )
 
 
