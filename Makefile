@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+MSTICPY ?= .venv-msticpy
 WORKERS ?= 4
 PYSPARK ?= .venv-pyspark
 KQL ?= .venv-kql
 AZURITE := .ci/azurite/node_modules/.package-lock.json
 
-.PHONY: demo azurite test check lint types layers format lock bench drill drill-engines drill-exports clean
+.PHONY: demo azurite test test-msticpy check lint types layers format docs lock bench drill drill-engines drill-exports clean
 .DEFAULT_GOAL := test
 
 $(STAMP): requirements.lock pyproject.toml
@@ -57,6 +58,22 @@ drill: $(STAMP)
 	$(BIN)/python -m drill
 	$(MAKE) drill-engines drill-exports
 
+# The notebooks, run and written as pages that load nothing from anywhere: build/notebooks/*.html
+docs: $(STAMP)
+	$(BIN)/python -m nbconvert --to html --execute --output-dir build/notebooks --log-level WARN \
+	  --HTMLExporter.mathjax_url= --HTMLExporter.require_js_url= --HTMLExporter.jquery_url= \
+	  notebooks/*.ipynb
+
+# Its environment is its own, for msticpy needs pandas 2: 450 MB, some minutes the first time.
+$(MSTICPY)/.installed: requirements-msticpy.lock pyproject.toml
+	$(PYTHON) -m venv $(MSTICPY)
+	$(MSTICPY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-msticpy.lock
+	$(MSTICPY)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+test-msticpy: $(MSTICPY)/.installed
+	$(MSTICPY)/bin/python -m pytest tests/msticpy -q
+
 # Spark comes as source only, so that what builds it is locked too.
 $(PYSPARK)/.installed: requirements-pyspark.lock
 	$(PYTHON) -m venv $(PYSPARK)
@@ -86,6 +103,8 @@ lock:
 	(echo duckdb-kql; sed -nE 's/^(duckdb|pytz)==([^ ;]+).*/\1==\2/p' requirements.lock) | \
 	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --quiet - -o requirements-kql.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --group msticpy --extra msticpy --extra charts --quiet pyproject.toml -o requirements-msticpy.lock
 
 clean:
-	rm -rf $(VENV) $(PYSPARK) $(KQL) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PYSPARK) $(KQL) $(MSTICPY) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

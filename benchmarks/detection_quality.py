@@ -15,14 +15,15 @@ from acrwatch.simulate import Scenario, registry_settings
 from benchmarks.machine import described
 from benchmarks.quality_figures import Figures, evasive_table, table
 from benchmarks.quality_places import SimulatedPlaces
-from benchmarks.quality_world import ATTACKS_OF_A_KIND, DAYS, Played, owner_suppressions, play, scenario_of
+from benchmarks.quality_world import ATTACKS_OF_A_KIND, DAYS, Played, owner_suppressions, play, scenario_of, staged_of
 from detections.behavioural import discover
 from detections.detection import Detection
 from detections.library import read_library
 from detections.suppressing import spoken
 
 # Fixed on 2026-11-22, as were the ranges that attacks are drawn from, before any rule of the library but the four
-# mission rules existed. The scenarios are not the work of those who write the rules.
+# mission rules existed. The scenarios are not the work of those who write the rules, but for those of the control
+# plane. Rules are tuned on other seeds (docs/detection-quality.md says which); the first of these was once.
 SEEDS: Final = (101, 211, 307, 401)
 # Of machines; with everyday trouble and the victims' own life some 12 million in all.
 EVENTS: Final = 8_000_000
@@ -35,18 +36,18 @@ def main() -> None:
     given = _options()
     every = {**read_library().detections, **discover(SimulatedPlaces())}
     library = {slug: detection for slug, detection in every.items() if not given.only or slug in given.only}
-    figures, seeds = Figures(), SEEDS[: given.worlds]
+    figures, seeds = Figures(apart=staged_of(library)), tuple(given.seed or SEEDS[: given.worlds])
     per_day = round(given.events / DAYS / len(seeds))
     worlds = [scenario_of(seed, per_day, given.attacks) for seed in seeds]
     print(f"{described()}; seeds {', '.join(map(str, seeds))}; {DAYS} days each\n")
     print("\n".join(_context(worlds[0])), end="\n\n")
-    print("Suppressed from the third week on:", "; ".join(map(spoken, owner_suppressions(worlds[0]))), end="\n\n")
+    print("Suppressed from the second week on:", "; ".join(map(spoken, owner_suppressions(worlds[0]))), end="\n\n")
     for scenario in worlds:
         played = _played(scenario, library, given.judge_days)
         figures.add(played)
         print(_cost(scenario, played), flush=True)
     print("", *table(figures, library, DAYS * len(worlds)), "", *evasive_table(figures), sep="\n")
-    print(f"\nFalse alerts per million events: {1e6 * figures.false.total() / figures.events:.2f} (target: at most 1)")
+    print(f"\nFalse alerts per million events: {1e6 * figures.false_told() / figures.events:.2f} (target: at most 1)")
     print(*_explained(figures, library, given.explain), sep="\n")
 
 
@@ -54,12 +55,13 @@ def _options() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--events", type=int, default=EVENTS, help="of machines; the rest adds 0.45 M a world")
     options.add_argument("--worlds", type=int, default=len(SEEDS), choices=range(1, len(SEEDS) + 1))
+    options.add_argument("--seed", type=int, action="append", help="instead of those; repeatable: to tune on")
     options.add_argument("--attacks", type=int, default=ATTACKS_OF_A_KIND, help="of each kind in a world")
     options.add_argument("--judge-days", type=int, default=1, help="days that detections judge at once")
     options.add_argument("--only", action="append", help="judge with this detection only; repeatable")
     options.add_argument("--explain", type=int, default=0, help="show so many missed attacks and false alerts of each")
     given = options.parse_args()
-    if given.events < LEAST_EVENTS * given.worlds:
+    if given.events < LEAST_EVENTS * len(given.seed or range(given.worlds)):
         options.error(f"--events: at least {LEAST_EVENTS:,} for each world")
     return given
 

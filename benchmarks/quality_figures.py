@@ -24,9 +24,13 @@ _ABSENCE_SEEN_AFTER: Final = timedelta(hours=6, minutes=15)
 
 @dataclass(slots=True)
 class Figures:
-    """Counts over worlds by detection; `planned` and `found` of evasive attacks by kind."""
+    """Counts over worlds by detection; `planned` and `found` of evasive attacks by kind.
+
+    Those `apart` begin staged, so nobody is told of their alerts: they have rows, and no part in the totals.
+    """
 
     events: int = 0
+    apart: frozenset[str] = frozenset()
     planned: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
     by_kind: dict[str, Counter[str]] = field(default_factory=dict)
@@ -43,6 +47,10 @@ class Figures:
         """Return the share of a detection's alerts that are true; None where it gave none."""
         given = self.true[slug] + self.false[slug]
         return self.true[slug] / given if given else None
+
+    def false_told(self) -> int:
+        """Return how many false alerts somebody is told of."""
+        return sum(count for slug, count in self.false.items() if slug not in self.apart)
 
     def add(self, played: Played) -> None:
         """Count a world."""
@@ -83,9 +91,10 @@ def attacks_of(alert: Alert, played: Played) -> set[int]:
 
 def _covers(alert: Alert, attack: Attack) -> bool:
     named = {entity["value"].casefold() for entity in alert.entities}
-    silence = not attack.marks  # no record to rest on, and none whom it could be about
+    silence = attack.silent_until is not None and not alert.evidence  # absence rests on no record and is nobody's
+    end = attack.silent_until + _ABSENCE_SEEN_AFTER if silence and attack.silent_until else attack.end
     return (
-        alert.first_seen <= attack.end + (_ABSENCE_SEEN_AFTER if silence else timedelta())
+        alert.first_seen <= end
         and attack.start <= alert.last_seen
         and attack.registry.casefold() in alert.registries
         and (silence or attack.identity.casefold() in named or attack.address.casefold() in named)
@@ -111,12 +120,13 @@ def table(figures: Figures, library: Mapping[str, object], days: int) -> Iterato
         if slug not in library and not figures.true[slug] + figures.false[slug]:
             yield f"| {slug} | {figures.planned[slug]} | missing | | | | | |"
             continue
-        yield _row(figures, slug, slug, days)
+        yield _row(figures, f"{slug} (staged)" if slug in figures.apart else slug, slug, days)
     total = Figures(figures.events)
-    for name in {kind.rule for kind in KINDS.values() if not kind.evasive}:
+    for name in {kind.rule for kind in KINDS.values() if not kind.evasive} - figures.apart:
         total.planned[""] += figures.planned[name]
         total.found[""] += figures.found[name]
-    total.true[""], total.false[""] = figures.true.total(), figures.false.total()
+    total.true[""] = sum(count for slug, count in figures.true.items() if slug not in figures.apart)
+    total.false[""] = figures.false_told()
     yield _row(total, "**all**", "", days)
 
 

@@ -38,17 +38,19 @@ from detections.suppressing import drafted
 from ingest.normalise import Normaliser
 from storage.lake import Lake
 from storage.lake.maintenance import maintain
-from storage.state import alerts, suppressions
+from storage.state import alerts, stages, suppressions
 from storage.state.alerts import Alert
 from storage.state.database import Database
+from storage.state.stages import Step
 from storage.state.suppressions import Suppression
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
 DAYS: Final = 90
 """The last 45 are attacked; dormancy, from the 75th on."""
 REGISTRIES: Final = ("contoso", "fabrikam", "northwind", "adatum", "litware", "tailspin", "wingtip", "proseware")
-ATTACKS_OF_A_KIND: Final = 6
-"""Far more than real registries see: what judges by how usual a thing is on a registry sees it become usual."""
+ATTACKS_OF_A_KIND: Final = 3
+"""Far more than real registries see: what judges by how usual a thing is on a registry sees it become usual. With six
+of each kind (as it was until 2026-11-29) a registry met ten new deleters in 45 days."""
 
 _STREAM: Final = "eventhub/bench/quality/0/0"
 _BATCH: Final = timedelta(hours=6)
@@ -104,23 +106,27 @@ def context_of(scenario: Scenario) -> Context:
 
 
 def owner_suppressions(scenario: Scenario) -> Iterator[Suppression]:
-    """Yield what owners suppress of their own machines once they have been told of it, from the third week on."""
+    """Yield what owners suppress of their own machines once they have been told of it: after the first weekly purge."""
     people = estate(scenario.seed, scenario.registries, scenario.events_per_day)
-    purge, previews = people.fast_purge.caller, people.previews.caller
+    purge = people.fast_purge.caller
     yield _suppression("mass-delete", purge, "the weekly purge, as scheduled by the platform team")
-    yield _suppression("repository-wiped", previews, "previews go with their change", repository="preview/*")
 
 
-def _suppression(rule: str, caller: Caller, reason: str, **more: str) -> Suppression:
+def _suppression(rule: str, caller: Caller, reason: str) -> Suppression:
     return drafted(
-        {"rule": rule, "registry": caller.registry.name, "identity": caller.identity, **more},
+        {"rule": rule, "registry": caller.registry.name, "identity": caller.identity},
         owner="platform team",
         reason=reason,
-        starts_at=START + timedelta(days=14),
+        starts_at=START + timedelta(days=7),
         expires_at=START + timedelta(days=DAYS),
         by="benchmark",
         now=START,
     )
+
+
+def staged_of(library: Mapping[str, Detection]) -> frozenset[str]:
+    """Return the detections that begin staged: they are judged here as if promoted, and counted apart."""
+    return frozenset(slug for slug, one in library.items() if one.metadata.stage == stages.STAGED)
 
 
 def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path, *, judge_days: int = 1) -> Played:
@@ -137,6 +143,8 @@ def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path, *, 
     with database.begin() as connection:
         for suppression in owner_suppressions(scenario):
             suppressions.add(connection, suppression)
+        for slug in staged_of(library):
+            stages.take(connection, Step(slug, stages.ACTIVE, stages.ALWAYS, START, "benchmark", "to be measured"))
     watch = Watch(lake, database, [name.casefold() for name in scenario.registries], Publishing())
     for batch in _stored(scenario, lake, played):
         played.storing += time.process_time() - began

@@ -16,6 +16,7 @@ from acrwatch.core.errors import ConfigError
 from acrwatch.core.setting import IpNetwork
 
 _REMEMBERED: Final = 65_536
+_REMEDY: Final = "Name an .mmdb file, or leave it away: then first-country and impossible-travel do not run"
 
 
 class Place(NamedTuple):
@@ -62,7 +63,7 @@ class GeoIpFile:
 
     def __init__(self, path: Path) -> None:
         """Raises ConfigError where the file cannot be read, or the extra `geoip` is not installed."""
-        self._reader = _opened(path)
+        self._reader = open_mmdb(path, "detections.geoip", _REMEDY)
         self.of = lru_cache(_REMEMBERED)(self._of)
 
     def _of(self, address: str, /) -> Place | None:
@@ -70,25 +71,24 @@ class GeoIpFile:
             record = self._reader.get(address)
         except ValueError:  # a v6 address, and a file of v4 alone
             return None
-        return _place(record) if isinstance(record, Mapping) else None
+        return place_of(record) if isinstance(record, Mapping) else None
 
 
-def _opened(path: Path) -> Any:
+def open_mmdb(path: Path, asked_by: str, remedy: str) -> Any:
+    """Return a reader of an .mmdb file, all of it in memory. Raises ConfigError, in the name of who asked for it, where
+    the file cannot be read or the extra `geoip` is not installed."""
     try:
         import maxminddb
     except ImportError as error:
-        message = "detections.geoip needs the package maxminddb"
-        raise ConfigError(message, remedy="pip install 'acrwatch[geoip]'") from error
+        raise ConfigError(f"{asked_by} needs the package maxminddb", remedy="pip install 'acrwatch[geoip]'") from error
     try:
         return maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
     except (OSError, maxminddb.InvalidDatabaseError) as error:
-        raise ConfigError(
-            f"detections.geoip: {path} cannot be read as a GeoIP file: {error}",
-            remedy="Name an .mmdb file, or leave it away: then first-country and impossible-travel do not run",
-        ) from error
+        raise ConfigError(f"{asked_by}: {path} cannot be read as a GeoIP file: {error}", remedy=remedy) from error
 
 
-def _place(record: Mapping[str, Any]) -> Place | None:
+def place_of(record: Mapping[str, Any]) -> Place | None:
+    """Return the place that a record of such a file tells; None where it names no country."""
     country = record.get("country")
     code = country.get("iso_code") if isinstance(country, Mapping) else record.get("country_code", country)
     location = record.get("location")

@@ -22,6 +22,7 @@ from acrwatch.core.errors import StoreError
 from acrwatch.core.model import BACKFILL, BACKFILL_ALERT
 from storage.activity import ACTIVITY, COLUMNS, EVENTS
 from storage.lake.snapshot import Hint, LakeFile, Snapshot, appended, total_rows
+from storage.quiet import hide_progress
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
 
 # One pass judges about this many new rows, so that a first start on a long history stays within memory.
@@ -136,7 +137,7 @@ class Reader:
         spill = str(Path(tempfile.gettempdir()) / f"acrwatch-duckdb-{os.getpid()}")
         self._connection = duckdb.connect(config={"threads": threads, "memory_limit": _MEMORY, "temp_directory": spill})
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute("SET enable_progress_bar = false")  # it is written to stdout, among the data
+        hide_progress(self._connection)
 
     def __enter__(self) -> Self:
         return self

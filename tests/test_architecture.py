@@ -23,6 +23,9 @@ DOORS = {
     "sigma": ("detections/*.py",),
     "click": ("acrwatch/cli/*.py",),
     "rich": ("acrwatch/cli/*.py",),
+    "jinja2": ("acrwatch/report/*.py",),
+    "msticpy": ("acrwatch/notebook/msticpy_driver.py",),
+    "vl_convert": ("acrwatch/report/drawing.py",),
 }
 # What scheduler.py may use of ours: everything but the entry points and the development tools.
 SCHEDULER_MAY = ("ingest", "detections", "storage", "acrwatch.delivery", "acrwatch.core")

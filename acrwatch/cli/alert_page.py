@@ -9,6 +9,7 @@ from acrwatch.cli.history import HISTORY, history_lines
 from acrwatch.cli.output import SEVERITY_STYLE, Column, bullets, cell, note, pairs, render, table
 from acrwatch.cli.times import ago, parsed, utc
 from acrwatch.core.verdict import DUPLICATE
+from acrwatch.core.wording import DIGEST_DIGITS, image
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from detections.detection import Metadata
     from storage.state.alerts import Alert
-
-# A digest, or the version of a context, is told from its neighbours by this much of it; --json has the whole.
-_DIGEST_DIGITS: Final = 12
 
 _ALWAYS: Final = (
     Column("TIME", lambda row: utc(parsed(row["event_time"]))),
@@ -65,16 +63,6 @@ def write_alert(alert: "Alert", rule: "Metadata | None", history: Sequence[Mappi
         note("The rule has changed since: this alert was raised by an earlier version of it.")
 
 
-def image(row: Mapping[str, Any]) -> str:
-    """Return `repository:tag`, `repository@digest` (cut), or as much of it as the event says."""
-    repository, tag, digest = row.get("repository"), row.get("tag"), row.get("digest")
-    reference = tag if tag and ":" in tag else digest if not tag else None
-    if reference is None:
-        return f"{repository or ''}:{tag}" if tag else repository or "-"
-    algorithm, _, digits = reference.partition(":")
-    return f"{repository or ''}@{algorithm}:{digits[:_DIGEST_DIGITS]}"
-
-
 def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
     severity = cell(f" {document['severity'].upper()} ", SEVERITY_STYLE.get(document["severity"], ""))
     closed = f", {document['close_reason']}" if document["close_reason"] else ""
@@ -87,7 +75,7 @@ def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
     yield cell(f"{'Events':<11}{document['count']}")
     yield cell(f"{'Assignee':<11}{document['assignee'] or 'nobody'}")
     if document["context_version"]:
-        version = document["context_version"][:_DIGEST_DIGITS]
+        version = document["context_version"][:DIGEST_DIGITS]
         yield cell(f"{'Judged by':<11}`acrwatch context show --version {version}`")
     if document["merged_into"]:
         says = "It is a duplicate of" if document["close_reason"] == DUPLICATE else "It goes on in"

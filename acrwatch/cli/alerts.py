@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from acrwatch.cli.alert_export import export
+from acrwatch.cli.alert_filters import Filters, filter_options
 from acrwatch.cli.output import (
     SEVERITY_STYLE,
     Column,
@@ -36,55 +38,22 @@ def alerts() -> None:
     """List, read, assign and close alerts."""
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, export):
     alerts.add_command(_command)
 
 
 @alerts.command("list")
-@click.option("--status", type=click.Choice(["new", "active", "closed"]), help="Only these.")
-@click.option("--rule", metavar="SLUG", help="Only those of this rule.")
-@click.option("--assignee", metavar="NAME", help="Only those of this person.")
-@click.option("--unassigned", is_flag=True, help="Only those of nobody.")
-@click.option("--historical", is_flag=True, help="Only those that late events raised, which are never delivered.")
-@click.option("--suppressed", "apart", flag_value="suppressed", help="Those that a suppression keeps from being told.")
-@click.option("--staged", "apart", flag_value="staged", help="Those that staged rules would have raised.")
-@click.option("--all", "everything", is_flag=True, help="Historical, merged and withdrawn ones too.")
+@filter_options
 @list_options
 @pass_session
-def list_(
-    session: Session,
-    /,
-    status: str | None,
-    rule: str | None,
-    assignee: str | None,
-    unassigned: bool,
-    historical: bool,
-    apart: str | None,
-    everything: bool,
-    output_format: Format | None,
-    limit: int,
-) -> None:
+def list_(session: Session, /, filters: Filters, output_format: Format | None, limit: int) -> None:
     """List alerts, newest first. Historical ones are hidden unless asked for."""
-    from acrwatch.cli.rules import refuse_unknown
     from storage.state import alerts as store
 
-    if apart is not None and status is not None:
-        raise click.UsageError("--suppressed and --staged go without --status: theirs is their own")
-    wanted = None if everything or apart else historical
     with session.database() as database, database.connect() as connection:
-        found = store.find(
-            connection,
-            status=apart or status,
-            rule=rule,
-            historical=wanted,
-            assignee="" if unassigned else assignee,
-            include_withdrawn=everything,
-            limit=limit + 1,
-        )
-        if rule is not None and not found and not store.find(connection, rule=rule, include_withdrawn=True, limit=1):
-            refuse_unknown(session, rule)
-        hidden = store.count(connection, historical=True) if wanted is False else 0
-        unsaid = store.hidden_by(connection, since=session.clock.now() - _HEALTH_SPAN) if apart is None else {}
+        found = filters.find(session, connection, limit=limit + 1)
+        hidden = store.count(connection, historical=True) if filters.hides_historical else 0
+        unsaid = store.hidden_by(connection, since=session.clock.now() - _HEALTH_SPAN) if filters.apart is None else {}
         health = _health(session, connection)
     now = session.clock.now()
     columns = (

@@ -1,4 +1,4 @@
-"""`python -m acrwatch.cli.docs`: writes docs/cli.md, settings.md and detections.md from what they describe.
+"""`python -m acrwatch.cli.docs`: writes docs/cli.md, columns.md, settings.md and detections.md from what they describe.
 
 A test holds the files to what this module returns, so that they cannot fall behind.
 """
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from acrwatch.cli.columns_page import columns_page
 from acrwatch.cli.config import shown
 from acrwatch.cli.detections_page import detections_page
 from acrwatch.cli.root import root
@@ -42,6 +43,7 @@ def pages() -> dict[str, str]:
     """Return the text of each generated page, by its file name."""
     return {
         "cli.md": _MADE + command_line(),
+        "columns.md": _MADE + columns_page(),
         "settings.md": _MADE + settings(),
         "detections.md": _MADE + detections_page(),
     }

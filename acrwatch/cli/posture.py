@@ -85,7 +85,8 @@ def _as_json(one: "Standing") -> dict[str, Any]:
         "level": check.level,
         "found": one.finding.found,
         "remedy": one.remedy,
-        "policies": list(check.policies),
+        "policies": [policy.name for policy in check.policies],
+        "policy_ids": [policy.id for policy in check.policies],
         "source": check.source,
     }
 

@@ -19,12 +19,14 @@ COMMANDS: Final = {
     "detect": Entry("acrwatch.cli.service:detect", "Judge new events by the rules."),
     "deliver": Entry("acrwatch.cli.service:deliver", "Send what waits in the outbox to its destinations."),
     "alerts": Entry("acrwatch.cli.alerts:alerts", "List, read, assign and close alerts."),
+    "events": Entry("acrwatch.cli.events:events", "Query stored events by SQL, and watch new ones come."),
     "suppressions": Entry("acrwatch.cli.suppressions:suppressions", "Say what need not be told, how long, and why."),
     "entities": Entry("acrwatch.cli.entities:entities", "See whom alerts speak of."),
     "incidents": Entry("acrwatch.cli.incidents:incidents", "List and acknowledge what makes acrwatch blind."),
     "rejects": Entry("acrwatch.cli.rejects:rejects", "List and replay records that could not become events."),
     "rules": Entry("acrwatch.cli.rules:rules", "List, read, test and check detection rules."),
     "context": Entry("acrwatch.cli.context:context", "Import and read what rules know of the registries."),
+    "report": Entry("acrwatch.cli.report:report", "Write a shift, or one alert and what lies around it, as HTML."),
     "posture": Entry("acrwatch.cli.posture:posture", "Report registries against documented good practice."),
     "watch": Entry(
         "acrwatch.cli.watch:watch", "Watch addresses, digests and identities: each of their events is an alert."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from acrwatch.core.clock import Clock
-from acrwatch.core.config import Config, load
+from acrwatch.core.config import Config
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -31,15 +31,9 @@ class Session:
     @cached_property
     def config(self) -> Config:
         """The configuration in force. Raises ConfigError with every mistake in it."""
-        from acrwatch.delivery.sinks.discover import sink_types
-        from ingest.sources.discover import source_types
+        from acrwatch.configuration import configured
 
-        return load(
-            self._config_path,
-            self._environ,
-            source_settings={name: kind.settings for name, kind in source_types().items()},
-            destination_settings={name: kind.settings for name, kind in sink_types().items()},
-        )
+        return configured(self._config_path, self._environ)
 
     @cached_property
     def rules(self) -> "RuleSet":

@@ -27,6 +27,12 @@ LISTS: Final = (
     Setting("push_identities", texts, None, "Identities that push: the pipeline's."),
     Setting("purge_identities", texts, None, "Identities that delete as their work: purge tasks, retention jobs."),
     Setting("scanner_identities", texts, None, "Identities that pull in order to scan, and do nothing else."),
+    Setting("roaming_identities", texts, None, "Services used from many networks at once: kubelets of clusters, say."),
+    Setting("short_lived_repositories", texts, None, "Repositories that come and go whole, such as `preview/*`."),
+    Setting(
+        "deployment_identities", texts, None, "Services that state the registry's settings again: templates' runs."
+    ),
+    Setting("on_call_identities", texts, None, "People who work at any hour: those on call."),
     Setting("platform_identities", texts, None, "Identities of Azure's own services. Under `*`, replaces the shipped."),
     Setting("import_sources", texts, None, "Registries that images may be imported from."),
     Setting("protected_tags", texts, None, "Tags that nobody overwrites, such as `v*` or `release-*`."),

@@ -11,6 +11,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from acrwatch.core.errors import ConfigError
+from acrwatch.simulate.activity_wire import ACTIVITY_CATEGORY
 from acrwatch.simulate.traffic import Labelled
 
 Layout = Literal["pt1h", "jsonl", "json", "jsonl.gz"]
@@ -23,10 +24,10 @@ def write_files(labelled: Iterable[Labelled], directory: Path, layout: Layout = 
     """Write records under a directory (made if missing) and return the files, sorted.
 
     `pt1h` is the tree Azure Monitor archives into, JSON Lines filed by the hour of *arrival* under
-    `insights-logs-<category>/resourceId=<ID>/y=/m=/d=/h=/m=00/PT1H.json`; files already there grow, as Azure's append
-    blobs do. The plain layouts are parts of RECORDS_PER_PART records in the order given: `jsonl` and `jsonl.gz` hold
-    one record a line, `json` one `{"records": [...]}` document. Raises ConfigError for an unknown layout, or a plain
-    part that exists already.
+    `insights-logs-<category>/resourceId=<ID>/y=/m=/d=/h=/m=00/PT1H.json`, those of the Activity Log by subscription
+    under `insights-activity-logs`; files already there grow, as Azure's append blobs do. The plain layouts are parts of
+    RECORDS_PER_PART records in the order given: `jsonl` and `jsonl.gz` hold one record a line, `json` one
+    `{"records": [...]}` document. Raises ConfigError for an unknown layout, or a plain part that exists already.
     """
     if layout not in get_args(Layout):
         raise ConfigError(f"no file layout is named {layout!r}", remedy=f"Choose from {get_args(Layout)}")
@@ -58,8 +59,10 @@ def _append_to_archive(part: list[Labelled], directory: Path) -> set[Path]:
 
 def _archive_path(item: Labelled) -> str:
     record, hour = item.record, item.arrival.astimezone(UTC)
-    container = f"insights-logs-{record['category'].lower()}"
-    return f"{container}/resourceId={record['resourceId']}/{hour:y=%Y/m=%m/d=%d/h=%H}/m=00/PT1H.json"
+    container, place = f"insights-logs-{record['category'].lower()}", record["resourceId"]
+    if record["category"] == ACTIVITY_CATEGORY:
+        container, place = "insights-activity-logs", "/".join(place.split("/")[:3])
+    return f"{container}/resourceId={place}/{hour:y=%Y/m=%m/d=%d/h=%H}/m=00/PT1H.json"
 
 
 def _write_part(part: list[Labelled], path: Path, layout: Layout) -> Path:

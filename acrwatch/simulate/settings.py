@@ -10,6 +10,7 @@ from typing import Any, Final
 from acrwatch.simulate import addresses
 from acrwatch.simulate.attacks.staging import staged
 from acrwatch.simulate.everyday.colleagues import ENGINEERS, HOUSEKEEPER
+from acrwatch.simulate.everyday.control_plane import deployer_of
 from acrwatch.simulate.everyday.estate import Estate
 from acrwatch.simulate.images import REPOSITORIES
 from acrwatch.simulate.population import Population
@@ -31,6 +32,7 @@ class Settings:
 
 APPROVED_SOURCES: Final = ("mcr.microsoft.com/*",)
 PROTECTED_TAGS: Final = ("release-*",)
+SHORT_LIVED: Final = ("preview/*",)
 WORKING_HOURS: Final = tuple(f"{day} {hour:02}" for day in ("mon", "tue", "wed", "thu", "fri") for hour in range(6, 19))
 """Hours of the week in UTC in which people here work."""
 
@@ -58,15 +60,21 @@ def _ranges(registry: Registry) -> dict[str, list[str]]:
 def _identities(people: Population, registry: Registry, writers: set[str]) -> dict[str, list[str]]:
     pushers = {pipeline.identity for pipeline in people.pipelines[registry.index]} | writers
     purgers = {people.purges[registry.index].identity}
+    on_call: list[str] = []
+    deployers: list[str] = []
     if isinstance(people, Estate):
         pushers |= {people.previews.caller.identity} | {people.people[place].identity for place in ENGINEERS}
         purgers |= {people.previews.caller.identity, people.people[HOUSEKEEPER].identity}
+        on_call, deployers = [people.on_call.identity], [deployer_of(people.seed)]
     else:
         pushers |= {person.identity for person in people.people}
     return {
         "push_identities": sorted(pushers),
         "purge_identities": sorted(purgers),
         "scanner_identities": [people.scanners[registry.index].caller.identity],
+        "roaming_identities": [people.clusters[registry.index].identity],
+        "on_call_identities": on_call,
+        "deployment_identities": deployers,
         "watched_identities": [addresses.WATCHED_IDENTITY],
     }
 
@@ -77,6 +85,7 @@ def _lists(people: Population, registry: Registry) -> dict[str, list[str]]:
         "protected_tags": list(PROTECTED_TAGS),
         "home_tenants": [registry.tenant_id],
         "known_repositories": list(REPOSITORIES),
+        "short_lived_repositories": list(SHORT_LIVED),
         "known_bad_digests": list(people.bad_digests),
         "watched_digests": [people.watched_digest],
     }

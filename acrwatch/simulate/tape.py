@@ -1,8 +1,10 @@
 """Where actors write what they do; the tape turns each deed into a wire record, oddities included."""
 
+from collections.abc import Mapping
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from acrwatch.simulate.activity_wire import STARTED, SUCCEEDED, activity_record
 from acrwatch.simulate.chance import guid
 from acrwatch.simulate.images import Image
 from acrwatch.simulate.registry import Registry
@@ -104,6 +106,36 @@ class Tape:
             media_type=media_type,
         )
         self.drafts.append(Draft(ticks, caller.registry.name, record, self._label))
+
+    def control(
+        self,
+        ticks: int,
+        caller: Caller,
+        operation: str,
+        *,
+        below: str = "",
+        request: Mapping[str, Any] | None = None,
+        result: str = SUCCEEDED,
+    ) -> None:
+        """Write an action on the control plane: that it was started, with the request, and how it ended seconds later.
+
+        Of a caller's address the Activity Log is not known to add ports or mapped forms.
+        """
+        correlation = self._guid()
+        for outcome, body in ((STARTED, request), (result, None)):
+            record = activity_record(
+                caller.registry,
+                ticks=ticks,
+                operation=operation,
+                below=below,
+                result=outcome,
+                identity=caller.identity,
+                address=caller.address,
+                correlation=correlation,
+                request=body,
+            )
+            self.drafts.append(Draft(ticks, caller.registry.name, record, self._label))
+            ticks += seconds(1.0 + 20.0 * self.random.random())
 
     def failed_pull(self, ticks: int, caller: Caller, repository: str, reference: str, status: str) -> None:
         """Write a pull that resolved nothing: the reference in `tag`, `<nil>` for digest and media type."""

@@ -1,4 +1,4 @@
-"""First push to a repository: a repository with its known pushers gets a push from someone else."""
+"""First push to a repository: a service that pushes to its own repositories pushes to one of others."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -7,43 +7,66 @@ from typing import Any, Final
 from detections.behavioural.habit import ORDINARY, HabitDetection, Lens, Novelty, version_of
 from detections.behavioural.habit.question import Reason
 from detections.detection import Metadata
-from detections.fields import readable
+from detections.placeholders import in_values
 from storage.state.habits import Slot
 
 _PUSHES: Final = {
-    "operation": "Push", "identity": "ci", "caller_ip": "198.51.100.7", "repository": "app", "repeat": 20, "every": "1d"
+    "operation": "Push", "identity": "ci", "caller_ip": "198.51.100.7", "repository": "app", "repeat": 35, "every": "1d"
 }  # fmt: skip
-_OTHER: Final = {**_PUSHES, "identity": "ana@example.com", "repeat": 1, "at": "20d"}
+_OTHER: Final = {**_PUSHES, "repository": "web", "repeat": 1, "at": "35d"}
+_KNOWN: Final = {"contoso": {"known_repositories": ["app", "web", "api*"]}}
 
 _CASES: Final[tuple[Mapping[str, Any], ...]] = (
     {
-        "name": "someone else pushes to a pipeline's repository",
+        "name": "a pipeline pushes to a known repository that was never its own",
         "alerts": 1,
-        "reason": "ana@example.com pushed to app on contoso, as never before: 2 push from 198.51.100.7",
+        "reason": "ci pushed to web on contoso, as never before: 2 push from 198.51.100.7",
+        "context": _KNOWN,
         "events": [_PUSHES, {**_OTHER, "repeat": 2, "every": "1m"}],
     },
     {
         "name": "several repositories at once are one alert",
         "alerts": 1,
-        "events": [_PUSHES, {**_PUSHES, "repository": "web"}, _OTHER, {**_OTHER, "repository": "web"}],
+        "context": _KNOWN,
+        "events": [_PUSHES, _OTHER, {**_OTHER, "repository": "api"}],
     },
     {
-        "name": "a repository that is new itself",
+        "name": "a repository that is not known, and a person",
         "alerts": 0,
-        "events": [_PUSHES, {**_OTHER, "repository": "new"}],
+        "context": _KNOWN,
+        "events": [
+            _PUSHES,
+            {**_OTHER, "repository": "new"},
+            {**_PUSHES, "identity": "ana@example.com"},
+            {**_OTHER, "identity": "ana@example.com"},
+        ],
     },
     {
-        "name": "a repository that new people keep pushing to is told of twice",
-        "alerts": 2,
-        "events": [_PUSHES, {**_OTHER, "identity": "p{n}@example.com", "repeat": 6, "at": "14d"}],
+        "name": "one that pushed to it while it was learned, and one that pushed on few days",
+        "alerts": 0,
+        "context": _KNOWN,
+        "events": [
+            _PUSHES,
+            {**_OTHER, "at": "5d"},
+            _OTHER,
+            {**_PUSHES, "identity": "rare", "repeat": 17, "every": "2d"},
+            {**_OTHER, "identity": "rare"},
+        ],
     },
+    {
+        "name": "a pipeline that keeps finding new repositories is told of twice",
+        "alerts": 2,
+        "context": _KNOWN,
+        "events": [_PUSHES, {**_OTHER, "repository": "api{n}", "repeat": 6, "every": "2d"}],
+    },
+    {"name": "where no repositories are named nothing is judged", "alerts": 0, "events": [_PUSHES, _OTHER]},
 )
 
 
-def _sentence(slot: Slot, reason: Reason) -> str:
+def _sentence(_slot: Slot, reason: Reason) -> str:
     return (
-        f"{readable('repository', slot.subject)} has been pushed to since {reason['since']}, on {reason['dates']} days "
-        f"of the last 60, by newcomers on {reason['news']} of them."
+        f"It has pushed since {reason['since']}, on {reason['dates']} days of the last 60, and to a known repository "
+        f"for the first time on {reason['news']} of them."
     )
 
 
@@ -51,11 +74,13 @@ METADATA: Final = Metadata(
     slug="first-push-to-repository",
     id="2f1c7a94-5d0e-4c55-9a3b-6e7f0b8d1c05",
     version=version_of(__file__),
-    title="Identity pushes to a repository for the first time",
+    title="Service pushes to a repository that is not its own",
     description=(
-        "A successful push by an identity that has never pushed to that repository, where others have for 14 days and "
-        "longer, on 3 of the last 60 days at least, and newcomers came on no more than one of them. It begins staged: "
-        "pipelines and people change what they push to, and in simulated worlds 39 of 45 alerts were of that kind."
+        "A successful push by a service, a token or the admin account to one of the known_repositories that it has "
+        "never pushed to, where it has pushed for 14 days and longer, on 30 of the last 60 days at least, and found a "
+        "known repository new on no more than one of them. People change what they push to and are left to "
+        "push-outside-pipeline and role-drift; a repository that nobody has named yet is a new service's. It begins "
+        "staged: build services that push to everything take long to show it all."
     ),
     level="medium",
     status="experimental",
@@ -73,14 +98,15 @@ METADATA: Final = Metadata(
         "https://attack.mitre.org/techniques/T1525/",
         "https://attack.mitre.org/techniques/T1195/002/",
     ),
-    falsepositives=("A new colleague or pipeline", "A repair by hand"),
+    falsepositives=("A pipeline that takes over a repository", "A repair by hand with a service's credential"),
     blind_spots=(
-        "A repository's first 14 days of pushes are learned, and so is whoever pushes then.",
-        "Repositories pushed to on fewer than 3 of the last 60 days, or by newcomers on more than one, are not judged.",
-        "A stolen credential of a known pusher is not new.",
+        "Only repositories in known_repositories are judged, and only services, tokens and the admin account.",
+        "Whatever a service pushes to in its first 14 days is its own, and so is what it was told of once.",
+        "Who pushed on fewer than 30 of the last 60 days, or found new repositories on two of them, is not judged.",
+        "A stolen credential that is used for its own repositories is not new.",
     ),
     runbook=(
-        "Ask the identity's owner for the change behind the push; compare the digest with what the pipeline built.",
+        "Ask the service's owner for the change behind the push; compare the digest with what the pipeline built.",
         "See which tags it moved, and who has pulled them since.",
         "If it is not explained, point the tags back, keep clusters from pulling the digest, renew the credential.",
     ),
@@ -88,14 +114,16 @@ METADATA: Final = Metadata(
     stage="staged",  # docs/detection-quality.md
 )
 
+_KNOWN_REPOSITORY: Final = in_values("e.repository", "known_repositories")
+
 DETECTION: Final = HabitDetection(
     METADATA,
     Lens(
-        where=f"{ORDINARY} AND e.operation = 'push'",
-        subject="e.registry || '/' || e.repository",
-        value="e.actor",
-        names=("repository", "actor"),
+        where=f"{ORDINARY} AND e.operation = 'push' AND e.identity_kind IN ('object_id', 'token', 'admin')",
+        subject="e.actor",
+        value=f"CASE WHEN {_KNOWN_REPOSITORY} THEN e.registry || '/' || e.repository END",
+        names=("actor", "repository"),
     ),
-    Novelty(least_dates=3, most_news=1),
+    Novelty(least_dates=30, most_news=1),  # a month of work: what is built seldom has been built by then
     _sentence,
 )

@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 PASS: Final = "pass"  # noqa: S105 - a result, not a secret
 FAIL: Final = "fail"
 UNKNOWN: Final = "unknown"
 
 Facts = Mapping[str, Any]
+
+
+class Policy(NamedTuple):
+    """A built-in definition of Azure Policy: its id, the same in every tenant, and its display name."""
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,7 @@ class Check:
     judge: Callable[[Facts], Finding]
     remedy: str
     source: str
-    policies: tuple[str, ...] = ()
+    policies: tuple[Policy, ...] = ()
     unknown: str = "Import `az acr show` of a current Azure CLI."
 
 

@@ -17,7 +17,7 @@ from ingest.archive.reading import Reading
 # A request takes some 20 ms however little it brings, and most blobs are small: a few are asked for ahead.
 _AHEAD: Final = 4
 # Registries are added seldom, and finding out costs a request for each segment of their paths.
-_ROOTS_SECONDS: Final = 900.0
+_ROOTS_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Looker:
         yield from waiting
 
     def _chosen(self, registries: Collection[str]) -> list[str]:
-        if time.monotonic() >= self._roots_until:
+        if not self._roots or time.monotonic() >= self._roots_until:
             self._roots = self._blobs.roots()
             self._roots_until = time.monotonic() + _ROOTS_SECONDS
         if not registries:

@@ -15,12 +15,20 @@ from ingest.archive.layout import Listed, hour_of, root_of
 
 _T = TypeVar("_T")
 
-# Of 503 "server busy", 500, 408 and broken connections: waits of about 2, 3, 5 and 9 s, so that a stop is not held up
-# for long. Then the pipeline waits, from 1 to 60 s, and goes on where it stood.
-RETRY: Final = ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=4, random_jitter_range=1)
+# Of 503 "server busy" and 500: four more tries after about 1, 3, 5 and 9 s. Of a silent or broken connection: one, so
+# that a stop is not held up for long. Then the pipeline waits, from 1 to 60 s, and goes on where it stood.
+RETRY: Final = ExponentialRetry(
+    initial_backoff=1,
+    increment_base=2,
+    retry_total=4,
+    random_jitter_range=1,
+    retry_status=4,
+    retry_connect=1,
+    retry_read=1,
+)
 # For a question that somebody waits for: once more, at once.
 AT_ONCE: Final = ExponentialRetry(initial_backoff=0, increment_base=0, retry_total=1, random_jitter_range=0)
-_SECONDS: Final = 20.0
+_SECONDS: Final = 10.0
 _DEPTH: Final = 24  # segments of a path above the year: Azure's have eleven at the most
 
 

@@ -55,7 +55,8 @@ def log_rows(answer: Answer, table: str) -> list[LogRow]:
 def chunks(rows: Sequence[LogRow], together: timedelta = timedelta.max) -> Iterator[Chunk]:
     """Yield the rows as bodies of about a megabyte, in each only rows taken in within so long.
 
-    A row that will be refused is alone in its body: by its content it is known again, however the others are cut.
+    A row that lacks what every event needs is alone in its body: refused, it is known again by its content, however the
+    others are cut when they are read once more.
     """
     lines: list[bytes] = []
     size = 0

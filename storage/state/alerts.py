@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
 from acrwatch.core.errors import ConflictError, NotFoundError
 from storage.state.tables import alert_history, alerts
@@ -153,6 +153,14 @@ def history(connection: Connection, alert_id: str) -> list[dict[str, Any]]:
     return [dict(row) for row in rows.mappings()]
 
 
+def changes(connection: Connection, since: datetime, until: datetime, *, but: str) -> list[dict[str, Any]]:
+    """Return what was done to any alerts from `since` until before `until` by others than the actor `but`, oldest
+    first: alert_id, at, actor, change, detail."""
+    within = and_(alert_history.c.at >= since, alert_history.c.at < until, alert_history.c.actor != but)
+    rows = connection.execute(select(alert_history).where(within).order_by(alert_history.c.at, alert_history.c.id))
+    return [dict(row) for row in rows.mappings()]
+
+
 def standing(
     connection: Connection,
     rule: str,
@@ -201,17 +209,51 @@ def find(
     historical: bool | None = None,
     assignee: str | None = None,
     include_withdrawn: bool = False,
+    severities: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     limit: int | None = None,
 ) -> list[Alert]:
     """Return alerts, newest first. Merged and superseded ones only when asked for, as those set apart are, by their
-    status. `assignee` "" is nobody."""
+    status. `assignee` "" is nobody. `since` and `until` (not included): alerts with events in between, or around it."""
+    conditions = _wanted(status, rule, historical, assignee, include_withdrawn, severities, since, until)
+    query = select(*_COLUMNS).where(*conditions).order_by(alerts.c.created_at.desc(), alerts.c.id.desc()).limit(limit)
+    return [Alert(**row) for row in connection.execute(query).mappings()]
+
+
+def how_many(
+    connection: Connection,
+    *,
+    status: str | None = None,
+    rule: str | None = None,
+    severities: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> int:
+    """Return how many alerts `find` would return."""
+    conditions = _wanted(status, rule, None, None, False, severities, since, until)
+    return connection.execute(select(func.count()).select_from(alerts).where(*conditions)).scalar_one()
+
+
+def _wanted(
+    status: str | None,
+    rule: str | None,
+    historical: bool | None,
+    assignee: str | None,
+    include_withdrawn: bool,
+    severities: Sequence[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [] if include_withdrawn else [is_standing()]
     conditions += [] if status in SET_APART else [LIVE.condition]
     assigned = func.coalesce(alerts.c.assignee, "")
     wanted = ((alerts.c.status, status), (alerts.c.rule, rule), (alerts.c.historical, historical), (assigned, assignee))
     conditions += [column == value for column, value in wanted if value is not None]
-    query = select(*_COLUMNS).where(*conditions).order_by(alerts.c.created_at.desc(), alerts.c.id.desc()).limit(limit)
-    return [Alert(**row) for row in connection.execute(query).mappings()]
+    conditions += [] if severities is None else [alerts.c.severity.in_(severities)]
+    conditions += [] if since is None else [alerts.c.last_seen >= since]
+    conditions += [] if until is None else [alerts.c.first_seen < until]
+    return conditions
 
 
 def count(connection: Connection, *, historical: bool | None = None) -> int:
@@ -234,6 +276,21 @@ def seen_since(connection: Connection, since: datetime) -> list[Alert]:
     """Return the standing alerts, none set apart, whose last event is not before a moment, newest first."""
     found = [is_standing(), LIVE.condition, alerts.c.last_seen >= since]
     return sorted(_read(connection, *found), key=lambda alert: alert.first_seen, reverse=True)
+
+
+def touching(connection: Connection, since: datetime, until: datetime) -> list[Alert]:
+    """Return the standing alerts, those set apart too, that were raised from `since` until before `until` or have
+    events then, earliest event first."""
+    raised = and_(alerts.c.created_at >= since, alerts.c.created_at < until)
+    seen = and_(alerts.c.last_seen >= since, alerts.c.first_seen < until)
+    return sorted(_read(connection, is_standing(), or_(raised, seen)), key=lambda alert: (alert.first_seen, alert.id))
+
+
+def left_open(connection: Connection, before: datetime) -> list[Alert]:
+    """Return the alerts, none set apart or historical, that were raised and seen last before a moment and are open
+    still, oldest first."""
+    ended = and_(alerts.c.created_at < before, alerts.c.last_seen < before, alerts.c.closed_at.is_(None))
+    return _read(connection, is_standing(), LIVE.condition, ended, alerts.c.historical.is_(False))
 
 
 def some(connection: Connection, ids: Sequence[str]) -> list[Alert]:

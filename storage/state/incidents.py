@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, case, select, true, update
+from sqlalchemy import Connection, case, or_, select, true, update
 
 from acrwatch.core.errors import NotFoundError
 from acrwatch.core.masking import mask
@@ -140,6 +140,17 @@ def recent(connection: Connection, *, limit: int) -> Sequence[Incident]:
     """Return what is or was wrong, open or not, what was seen last first."""
     rows = connection.execute(select(incidents).order_by(incidents.c.last_seen.desc(), incidents.c.key).limit(limit))
     return [Incident(**row) for row in rows.mappings()]
+
+
+def during(connection: Connection, since: datetime, until: datetime) -> Sequence[Incident]:
+    """Return what was wrong at any time from `since` until before `until`, earliest first.
+
+    Of one that was over and began anew only the last time is known.
+    """
+    lasted = or_(incidents.c.resolved_at.is_(None), incidents.c.resolved_at >= since)
+    query = select(incidents).where(incidents.c.since < until, lasted).order_by(incidents.c.since, incidents.c.key)
+    found = [Incident(**row) for row in connection.execute(query).mappings()]
+    return [one for one in found if one.resolved_at is not None or not one.aged(since)]
 
 
 def get(connection: Connection, key: str) -> Incident:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, select, tuple_, update
+from sqlalchemy import Connection, case, delete, func, select, tuple_, update
 
 from acrwatch.core.errors import NotFoundError
 from acrwatch.core.model import Reject
@@ -82,6 +82,17 @@ def recent(
     if pending_only:
         query = query.where(rejects.c.replayed_at.is_(None))
     return [StoredReject(**row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def counted(connection: Connection, since: datetime, until: datetime) -> dict[str, tuple[int, int]]:
+    """Return, by reason, how many records were refused from `since` until before `until`, and how many of those have
+    not become events since."""
+    within = rejects.c.rejected_at >= since, rejects.c.rejected_at < until
+    waiting = func.sum(case((rejects.c.replayed_at.is_(None), 1), else_=0))
+    query = select(rejects.c.reason, func.count(), waiting).where(*within).group_by(rejects.c.reason)
+    return {
+        reason: (number, int(left)) for reason, number, left in connection.execute(query.order_by(rejects.c.reason))
+    }
 
 
 def get(connection: Connection, key: Key) -> StoredReject:

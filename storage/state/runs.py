@@ -128,11 +128,18 @@ def latest(connection: Connection) -> dict[str, Run]:
     return {row["detection"]: Run(**{name: row[name] for name in Run.__slots__}) for row in rows}
 
 
-def unjudged(connection: Connection, *, since: datetime) -> dict[str, int]:
-    """Return how many events each detection could not judge since a moment; detections without any are left out."""
-    rows = connection.execute(
-        select(runs.c.detection, func.sum(runs.c.unjudged))
-        .where(runs.c.finished_at >= since)
-        .group_by(runs.c.detection)
-    )
+def unjudged(connection: Connection, *, since: datetime, until: datetime | None = None) -> dict[str, int]:
+    """Return how many events each detection could not judge since a moment, or until before another; detections without
+    any are left out."""
+    query = select(runs.c.detection, func.sum(runs.c.unjudged)).where(runs.c.finished_at >= since)
+    if until is not None:
+        query = query.where(runs.c.finished_at < until)
+    rows = connection.execute(query.group_by(runs.c.detection))
     return {slug: int(total) for slug, total in rows if total}
+
+
+def failures(connection: Connection, since: datetime, until: datetime) -> dict[str, int]:
+    """Return how many runs of each detection failed from `since` until before `until`."""
+    within = runs.c.outcome == FAILED, runs.c.finished_at >= since, runs.c.finished_at < until
+    query = select(runs.c.detection, func.count()).where(*within).group_by(runs.c.detection).order_by(runs.c.detection)
+    return dict(connection.execute(query).tuples().all())

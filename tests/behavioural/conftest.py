@@ -14,7 +14,9 @@ from detections.context import with_shipped
 from detections.places import CASE_PLACES
 from tests.detections.conftest import Bench
 
-CONTEXT = with_shipped({"contoso": RegistryContext(lists={"purge_identities": ("sweeper",)})})
+CONTEXT = with_shipped({
+    "contoso": RegistryContext(lists={"purge_identities": ("sweeper",), "known_repositories": ("app", "w*")})
+})  # fmt: skip
 
 
 def small(detection: HabitDetection) -> HabitDetection:

@@ -68,5 +68,7 @@ def _encoded(value: Any) -> bytes:
 
 
 def _control(kind: int, size: int) -> bytes:
-    assert size < 29
-    return bytes([kind << 5 | size]) if kind < 8 else bytes([size, kind - 7])
+    """Sizes from 29 on are told by a byte of their own; larger ones than 284 nobody needs here."""
+    assert size < 285
+    more = bytes([size - 29]) if size >= 29 else b""
+    return bytes([kind << 5 | min(size, 29)]) + more if kind < 8 else bytes([min(size, 29), kind - 7]) + more

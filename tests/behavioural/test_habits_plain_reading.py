@@ -48,8 +48,12 @@ def _both(subject: str, value: str) -> tuple[str, ...]:
     return subject, value
 
 
-def _pusher(h: Happening) -> bool:
-    return h.operation == "push"
+def _service_pushes(h: Happening) -> bool:
+    return h.operation == "push" and "@" not in str(h.identity)
+
+
+def _known_path(h: Happening) -> str | None:
+    return _path(h) if h.registry == "contoso" and h.repository in ("app", "web") else None
 
 
 def _deleter(h: Happening) -> str | None:
@@ -68,7 +72,7 @@ LENSES = {
     "role-drift": Plain(_actor, lambda h: "write" if h.operation in WRITES else None),
     "dormant-identity-awake": Plain(_actor),
     "delete-by-newcomer": Plain(lambda h: h.registry, _deleter, group=_both),
-    "first-push-to-repository": Plain(_path, _actor, _pusher, group=lambda _s, v: (v,)),
+    "first-push-to-repository": Plain(_actor, _known_path, _service_pushes),
     "new-user-agent-family": Plain(_actor, lambda h: FAMILIES[h.user_agent], group=_both),
     "first-country": Plain(_actor, lambda h: _place(h).country, group=_both),
     "impossible-travel": Plain(_actor, counts=lambda h: "@" in str(h.identity)),

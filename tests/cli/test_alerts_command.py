@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from acrwatch.cli.alert_page import image
 from acrwatch.core.model import Reject
+from acrwatch.core.wording import image
 from detections.episode import SAMPLES
 from storage.state import incidents, rejects, runs
 from storage.state.alerts import Alert, insert_alert

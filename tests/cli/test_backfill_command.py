@@ -126,16 +126,29 @@ def test_a_bar_on_a_terminal_tells_rows_and_rate(backfill: Call, monkeypatch: py
     assert "rows, " in ended.stderr
 
 
-def test_check_asks_each_table_of_a_followed_workspace(peer: Peer, identity: ManagedIdentity, tmp_path: Path) -> None:
+@pytest.fixture
+def configured(peer: Peer, identity: ManagedIdentity, tmp_path: Path) -> Path:
+    """Return a configuration that follows both workspaces."""
     peer.write_ca(tmp_path / "ca.pem")
-    peer.add(OTHER, REPOSITORIES, [])
-    del peer.rows[OTHER][LOGINS]
     config = tmp_path / "acrwatch.toml"
     config.write_text(
         f'[[sources]]\ntype = "loganalytics"\nworkspaces = ["{WORKSPACE}", "{OTHER}"]\nendpoint = "{peer.endpoint}"\n'
-        f'audience = "{AUDIENCE}"\nconnection_verify = "ca.pem"\ncredential = "managed_identity"\n'
+        f'audience = "{AUDIENCE}"\nconnection_verify = "ca.pem"\ncredential = "managed_identity"\nstart = "2d"\n'
     )
-    session = Session(config, clock=StandingClock())
+    return config
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_configured_workspace_is_followed(call: Call) -> None:
+    (done,) = call("ingest", "--once", "--json").json
+    assert (done["type"], done["events"]) == ("loganalytics", 3), "all but what is older than two days"
+    assert call("ingest", "--once", "--json").json[0]["events"] == 0
+
+
+def test_check_asks_each_table_of_a_followed_workspace(peer: Peer, configured: Path) -> None:
+    peer.add(OTHER, REPOSITORIES, [])
+    del peer.rows[OTHER][LOGINS]
+    session = Session(configured, clock=StandingClock())
     (one,) = session.config.sources
 
     def said(*, offline: bool = False) -> list[tuple[str, str]]:

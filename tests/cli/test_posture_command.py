@@ -43,6 +43,7 @@ def test_as_json_each_check_has_its_source_and_policies(call: Call, imported: Ca
     (admin,) = [check for check in done.json[0]["checks"] if check["check"] == "admin-user"]
     assert (admin["result"], admin["remedy"]) == ("pass", "")
     assert admin["policies"] == ["Container registries should have local admin account disabled."]
+    assert admin["policy_ids"] == ["dc921057-6b28-4fbe-9b83-f7bec05db6c2"]
     assert admin["source"].startswith("https://learn.microsoft.com/")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from detections.case import event_row
 from detections.case_spec import CaseEvent
 from detections.context import Context
-from detections.posture.check import FAIL, PASS, UNKNOWN
+from detections.posture.check import FAIL, PASS, UNKNOWN, Policy
 from detections.posture.checks import CHECKS
 from detections.posture.report import categories_seen, standings
 from ingest.registry_settings.reading import read_settings
@@ -108,7 +109,15 @@ def test_every_check_names_its_source_and_what_to_do() -> None:
     lacking = [c.name for c in CHECKS if not (c.source.startswith("https://") and c.remedy and c.unknown and c.title)]
     assert lacking == []
     policies = {check.name: check.policies for check in CHECKS}
-    assert policies["private-link"] == ("Container registries should use private link",)
+    assert policies["private-link"] == (
+        Policy("e8eef0a8-67cf-4eb4-9386-14b0e78733d4", "Container registries should use private link"),
+    )
+
+
+def test_every_policy_is_named_once_with_an_id_of_its_own() -> None:
+    named = [policy for check in CHECKS for policy in check.policies]
+    assert len({policy.id for policy in named}) == len({policy.name for policy in named}) == len(named) == 12
+    assert all(str(UUID(policy.id)) == policy.id for policy in named)
 
 
 def test_the_audit_logs_that_arrived_lately_are_seen_by_registry(tmp_path: Path) -> None:

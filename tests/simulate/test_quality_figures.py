@@ -91,7 +91,8 @@ def test_beyond_the_cap_of_evidence_time_place_and_identity_decide(change: dict[
 
 @pytest.mark.parametrize(("hours", "true"), [(0, 1), (7, 1), (9, 0), (-2, 0)])
 def test_an_alert_of_absence_is_true_while_the_silence_lasts_or_is_just_over(hours: int, true: int) -> None:
-    silence = replace(_attack("registry-silent", "registry-silent"), marks=(), identity="", records=0)
+    silent = {"marks": (), "identity": "", "records": 0, "silent_until": NOON + HOUR}
+    silence = replace(_attack("registry-silent", "registry-silent"), **silent)  # type: ignore[arg-type]
     seen = NOON + hours * HOUR
     alert = _alert("registry-silent", [], count=1, entities=[], first_seen=seen, last_seen=seen)
     assert _counted([silence], alert).found["registry-silent"] == true
@@ -102,6 +103,24 @@ def test_an_evasive_attack_counts_by_its_kind_and_not_for_the_detection_it_evade
     assert figures.recall("mass-delete") is None
     assert figures.recall("mass-delete-paced") == 1.0
     assert "| mass-delete-paced | mass-delete | 1 | 1 |  |" in list(evasive_table(figures))
+
+
+def test_silence_that_an_attack_with_records_brings_is_told_rightly_too() -> None:
+    attack = replace(_attack("registry-deleted", "registry-deleted", also=("registry-silent",)), end=NOON)
+    seen = NOON + 5 * HOUR
+    silence = _alert("registry-silent", [], count=1, entities=[], first_seen=seen, last_seen=seen)
+    told = replace(attack, silent_until=NOON + 2 * HOUR)
+    assert _counted([told], silence).true["registry-silent"] == 1
+    assert _counted([attack], silence).false["registry-silent"] == 1
+
+
+def test_a_detection_set_apart_has_its_row_and_no_part_in_the_totals() -> None:
+    figures = _counted([UNTAG], _alert("mass-untag", ["0a"]), _alert("mass-untag", ["benign"]))
+    figures.apart = frozenset({"mass-untag"})
+    rows = list(table(figures, {"mass-untag": None}, 1))
+    assert "| mass-untag (staged) | 1 | 1 | 1.00 | 1 | 1 | 0.50 | 1.000 |" in rows
+    assert rows[-1] == "| **all** |  |  |  | 0 | 0 |  | 0.000 |"
+    assert figures.false_told() == 0
 
 
 def test_the_table_has_a_row_for_each_detection_missing_ones_and_the_total() -> None:

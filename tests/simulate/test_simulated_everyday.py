@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
 from acrwatch.core.registry import SETTINGS, RegistryContext, from_settings
 from acrwatch.simulate import Labelled, PlannedAttack, Scenario, registry_settings, simulate
+from acrwatch.simulate.activity_wire import ACTIVITY_CATEGORY
 
 MONDAY = datetime(2026, 2, 2, tzinfo=UTC)
 REGISTRIES = ("contoso", "fabrikam", "northwind", "adatum")
@@ -19,8 +21,14 @@ FORTNIGHT = Scenario(
 
 
 @pytest.fixture(scope="module")
-def fortnight() -> list[Labelled]:
+def both_planes() -> list[Labelled]:
     return list(simulate(FORTNIGHT))
+
+
+@pytest.fixture(scope="module")
+def fortnight(both_planes: list[Labelled]) -> list[Labelled]:
+    """What the registries themselves log."""
+    return [item for item in both_planes if item.record["category"] != ACTIVITY_CATEGORY]
 
 
 def _of(items: list[Labelled], operation: str, status: str = "") -> list[Labelled]:
@@ -31,8 +39,28 @@ def _of(items: list[Labelled], operation: str, status: str = "") -> list[Labelle
     ]
 
 
-def test_everyday_traffic_is_benign(fortnight: list[Labelled]) -> None:
-    assert {item.label for item in fortnight} == {None}
+def test_everyday_traffic_is_benign(both_planes: list[Labelled]) -> None:
+    assert {item.label for item in both_planes} == {None}
+
+
+def _is_service(record: dict[str, Any]) -> bool:
+    return bool(record["identity"]["claims"].get("idtyp") == "app")
+
+
+def test_an_address_is_let_in_by_hand_now_and_then(both_planes: list[Labelled]) -> None:
+    by_hand = [item.record for item in both_planes if item.record["category"] == ACTIVITY_CATEGORY]
+    requests = [record["properties"].get("requestbody") for record in by_hand if not _is_service(record)]
+    assert any(request and "198.18" in request for request in requests)
+
+
+def test_templates_state_every_setting_of_a_registry_again_and_change_none(both_planes: list[Labelled]) -> None:
+    stated = defaultdict(set)
+    for item in both_planes:
+        record = item.record
+        if record["category"] == ACTIVITY_CATEGORY and record["resultType"] == "Start" and _is_service(record):
+            stated[record["resourceId"], record["operationName"]].add(record["properties"]["requestbody"])
+    assert len({operation for _, operation in stated}) == 6
+    assert {len(bodies) for bodies in stated.values()} == {1}
 
 
 def test_adjoining_spans_of_everyday_traffic_continue_each_other() -> None:

@@ -6,12 +6,21 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
-from acrwatch.simulate.attacks import credentials, deletion, exfiltration, mission, network, platform, supply_chain
+from acrwatch.simulate.attacks import (
+    control_plane,
+    credentials,
+    deletion,
+    exfiltration,
+    mission,
+    network,
+    platform,
+    supply_chain,
+)
 from acrwatch.simulate.attacks.kind import Hours, Kind
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({
     kind.name: kind
-    for family in (mission, credentials, deletion, supply_chain, exfiltration, network, platform)
+    for family in (mission, credentials, deletion, supply_chain, exfiltration, network, platform, control_plane)
     for kind in family.KINDS
 })  # fmt: skip
 """Every kind by its name; the four of the mission first."""

@@ -24,4 +24,11 @@ DELETE: Final = frozenset({
     "mass-delete", "slow-delete", "mass-untag", "repository-wiped", "delete-outside-purge-identity",
     "delete-by-newcomer", "role-drift", "off-hours-write",
 })  # fmt: skip
+CONTROL: Final = frozenset({
+    "admin-user-enabled", "firewall-loosened", "public-access-enabled", "anonymous-pull-enabled",
+    "credentials-listed-or-regenerated", "token-or-scope-map-written", "role-assigned-on-registry", "image-imported",
+    "diagnostic-setting-removed", "registry-deleted", "registry-lock-removed", "private-endpoint-removed",
+    "webhook-written", "registry-written-unseen",
+})  # fmt: skip
+"""Whoever changes settings may be told by any rule on settings: each asks for operations of its own."""
 READ: Final = frozenset({"pull-volume-spike", "repository-spread", "repository-enumeration", "throttling-storm"})

@@ -21,8 +21,9 @@ class Attack:
     """Ground truth of one attack: who, from where, first and last record's time (UTC), how many records carry its id.
 
     `rule` must fire, unless the attack is `evasive`. `also` names detections that may rightly fire on the same records:
-    they are no false alarms. `marks` are the correlation ids of its records: they survive any import. An attack that
-    silences the log has no records, and lasts as long as the silence.
+    they are no false alarms. `marks` are the correlation ids of its records, which survive any import; the records of
+    one action on the control plane share one. An attack that silences the registry's own log does so until
+    `silent_until`; without records it lasts as long as the silence.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Attack:
     also: tuple[str, ...] = ()
     evasive: bool = False
     marks: tuple[str, ...] = ()
+    silent_until: datetime | None = None
 
 
 class Staged(NamedTuple):
@@ -83,7 +85,8 @@ def _stage(scenario: Scenario, people: Population, number: int, plan: PlannedAtt
         records=len(tape.drafts),
         also=tuple(sorted(kind.also - {kind.rule})),
         evasive=kind.evasive,
-        marks=tuple(draft.record["correlationId"] for draft in tape.drafts),
+        silent_until=None if stage.hushed_until is None else datetime_of(stage.hushed_until),
+        marks=tuple(dict.fromkeys(draft.record["correlationId"] for draft in tape.drafts)),
     )
     hush = None if stage.hushed_until is None else (registry.name, stage.ticks, stage.hushed_until)
     return Staged(attack, tape.drafts, past.drafts, stage.residents, hush)

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from acrwatch.simulate.everyday.colleagues import HOUSEKEEPER, PEOPLE, RECORDS_PER_DAY, Joiners, colleagues
+from acrwatch.simulate.everyday.control_plane import AddressByHand, Templates
 from acrwatch.simulate.everyday.delivery import Previews, Releases, UpdateBot
 from acrwatch.simulate.everyday.operations import (
     Anybody,
@@ -40,6 +41,7 @@ class Estate(Population):
         self.previews = Previews(seed, self.open_registries[-1])
         purged = self.open_registries[_FAST_PURGE % len(self.open_registries)]
         self.fast_purge = FastPurge(self.purges[purged.index].identity, seed, purged)
+        self.on_call = self.people[0]
         self.bots = [UpdateBot(seed, registry) for registry in self.registries]
         self.actors += self._everyday(seed)
 
@@ -66,7 +68,12 @@ class Estate(Population):
         actors += [RotatedToken(seed, tokens[0]) for tokens in self.tokens]
         actors += [FullScan(seed, scanner) for scanner in self.scanners]
         actors += [Anybody(seed, registry) for registry in self.registries if registry.public]
-        actors += [Housekeeping(seed, housekeeper, theirs), NightFix(seed, self.people[0], self.open_registries[0])]
+        actors += [
+            Templates(seed, one, self.tokens[one.index][0].identity, self.clusters[one.index].identity)
+            for one in self.registries
+        ]
+        actors += [AddressByHand(seed, self.on_call, self.open_registries[0])]
+        actors += [Housekeeping(seed, housekeeper, theirs), NightFix(seed, self.on_call, self.open_registries[0])]
         return actors
 
 
