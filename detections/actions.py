@@ -29,9 +29,8 @@ OF_ACTION: Final[Mapping[str, str]] = {
     "request_known": f"bool_or({COLUMNS['request']} IS NOT NULL) {_ACTION}",
 }
 
-# Each slice has a view of its own, for several may be asked in turn on one reader.
-_FRESH: Final = (f"new_activity_{number}" for number in count())
-_KNOWN: Final = "known_activity"
+# Each slice has views of its own, for several may be asked in turn on one reader.
+_NUMBERS: Final = count()
 
 Fetch: TypeAlias = Callable[[str, Sequence[Any]], list[dict[str, Any]]]
 """Runs one SELECT with parameters; rows as dicts, times aware UTC."""
@@ -49,7 +48,9 @@ class Actions:
         self._lateness = lateness
         self._derived = {**derived, **COLUMNS, **OF_ACTION}
         named = {"action": COLUMNS["action"]}
-        self._fresh = next(_FRESH)
+        number = next(_NUMBERS)
+        self._fresh, self._known, self._judged = (f"{kind}_activity_{number}" for kind in ("new", "known", "judged"))
+        self._defined: set[str] = set()
         reader.view(self._fresh, part, part.files, lateness=lateness, derived=named, where=ACTIVITY)
         self._days = [
             row["event_date"] for row in fetch(f"SELECT DISTINCT event_date FROM {self._fresh} WHERE is_new", ())
@@ -58,18 +59,20 @@ class Actions:
 
     def rows(self, select: str, where: str) -> list[dict[str, Any]]:
         """Run `SELECT {select} FROM records e WHERE {where}` over all judged and new records of those actions."""
-        return self._of_touched(self._part, select, where)
+        return self._of_touched(self._known, self._part, select, where)
 
     def before(self, select: str, where: str) -> list[dict[str, Any]]:
         """The same as it was before this slice: without its new records."""
-        return self._of_touched(_judged_of(self._part), select, where)
+        return self._of_touched(self._judged, _judged_of(self._part), select, where)
 
-    def _of_touched(self, part: Slice | Span, select: str, where: str) -> list[dict[str, Any]]:
-        near = _around(self._days)
-        files = [file for file in self._reader.snapshot.files if file.date in near]
-        self._reader.view(_KNOWN, part, files, lateness=self._lateness, derived=self._derived, where=ACTIVITY)
+    def _of_touched(self, view: str, part: Slice | Span, select: str, where: str) -> list[dict[str, Any]]:
+        if view not in self._defined:  # once for all rules: to define one takes Spark longer than to answer
+            near = _around(self._days)
+            files = [file for file in self._reader.snapshot.files if file.date in near]
+            self._reader.view(view, part, files, lateness=self._lateness, derived=self._derived, where=ACTIVITY)
+            self._defined.add(view)
         touched = f"e.action IN (SELECT action FROM {self._fresh} WHERE is_new)"
-        return self._fetch(f"SELECT {select} FROM {_KNOWN} e WHERE ({where}) AND {touched}", ())
+        return self._fetch(f"SELECT {select} FROM {view} e WHERE ({where}) AND {touched}", ())
 
 
 def _judged_of(part: Slice | Span) -> Slice | Span:

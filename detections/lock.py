@@ -42,6 +42,16 @@ def violations(folder: Path, files: list[Path]) -> Iterator[Mistake]:
         yield Mistake(path, locked[name][0], f"{name} is gone; {renewal}")
 
 
+def vouched(folder: Path, files: list[Path]) -> frozenset[Path]:
+    """Return those of these files of a folder that are as its lock has them; none where that cannot be told."""
+    try:
+        if not files or not (folder / FILE).exists():
+            return frozenset()
+        return frozenset(files) - {mistake.file for mistake in violations(folder, files)}
+    except OSError:
+        return frozenset()
+
+
 def _differing(files: list[Path], locked: Mapping[str, tuple[int, str]], renewal: str) -> Iterator[Mistake]:
     for file in files:
         if file.name not in locked:

@@ -98,7 +98,8 @@ def read_rules(paths: Iterable[Path] = (SHIPPED,), *, taken: Collection[str] = (
             files.append(_File(file_path, _text_of(file_path)))
         except (OSError, ValueError, SigmaError, yaml.YAMLError, *_SHAPE) as error:
             mistakes.append(Mistake(file_path, _line_of_yaml(error), _words(error)))
-    library = _Library(files)
+    vouched = lock.vouched(SHIPPED, [file.path for file in files if file.path.parent == SHIPPED])
+    library = _Library(files, vouched)
     found: dict[str, Detection] = {}
     documents: dict[str, SigmaRule | SigmaCorrelationRule] = {}
     with _no_events() as nothing:
@@ -190,11 +191,12 @@ class _File:
 class _Library:
     """Files that may refer to each other."""
 
-    def __init__(self, files: Sequence[_File]) -> None:
+    def __init__(self, files: Sequence[_File], vouched: Collection[Path] = ()) -> None:
+        """`vouched` are files that the lock of ours holds: rules made of them alone need no trial."""
         self._file_of = {id(rule): file for file in files for rule in file.rules}
         self._filters = [(file, narrowing) for file in files for narrowing in file.filters if not file.errors]
         sound = self._sound = [rule for file in files if not file.errors for rule in file.rules]
-        self._shipped = {file.text for file in files if file.path.parent == SHIPPED}
+        self._vouched = {file.text for file in files if file.path in vouched}
         self._versions: dict[int, set[str]] = {}
         for rule in sound:
             self._narrow(rule)
@@ -227,17 +229,17 @@ class _Library:
         of ours vouches for, so that no command waits for it.
         """
         detection = self._compiled(head, file)
-        if (version := detection.metadata.version) not in _TRIED and not self._is_ours(head):
+        if (version := detection.metadata.version) not in _TRIED and not self._is_vouched(head):
             detection.observe(nothing)
             if isinstance(detection, ActivityRule):  # on no records it asks nothing of them
                 nothing.actions().rows("count(*)", detection.where)
             _TRIED.add(version)
         return detection
 
-    def _is_ours(self, head: SigmaRule | SigmaCorrelationRule) -> bool:
-        """Return whether a rule is made of nothing but shipped files."""
+    def _is_vouched(self, head: SigmaRule | SigmaCorrelationRule) -> bool:
+        """Return whether a rule is made of nothing but what the lock of ours holds."""
         rules = [head, *(_used(head) if isinstance(head, SigmaCorrelationRule) else [])]
-        return all(self._versions[id(rule)] <= self._shipped for rule in rules)
+        return all(self._versions[id(rule)] <= self._vouched for rule in rules)
 
     def _compiled(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:
         if isinstance(head, SigmaCorrelationRule):

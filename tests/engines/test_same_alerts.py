@@ -71,9 +71,9 @@ def test_every_foreign_rule_finds_something_and_leaves_something(on_duckdb: dict
     assert {slug for slug, number in matched.items() if not 0 < number < len(world.rows)} == set()
 
 
-@pytest.mark.parametrize("slug", sorted(PLAIN))
-def test_what_matches_is_what_plain_python_selects(slug: str, on_spark: dict[str, Trial], world: World) -> None:
-    assert on_spark[slug].matched == sum(map(PLAIN[slug], world.rows))
+def test_what_matches_is_what_plain_python_selects(on_spark: dict[str, Trial], world: World) -> None:
+    found = {slug: on_spark[slug].matched for slug in PLAIN}  # one test: each that another process takes costs it all
+    assert found == {slug: sum(map(selects, world.rows)) for slug, selects in PLAIN.items()}
 
 
 def test_a_sliding_count_is_what_plain_python_counts(on_spark: dict[str, Trial], world: World) -> None:

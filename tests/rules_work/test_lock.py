@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from detections.lint import lint
-from detections.lock import lock, violations
+from detections.lock import lock, violations, vouched
 from detections.rule import SHIPPED, read_rules, rule_files
 from detections.rulebook import Rulebook
 from tests.rules_work.conftest import write
@@ -35,6 +35,14 @@ def _remove(folder: Path) -> None:
 def _spoil(folder: Path) -> None:
     file = folder / "rules.lock"
     file.write_text(file.read_text() + "ci-pulls.yml\n")
+
+
+def test_a_lock_vouches_for_what_it_holds_and_for_nothing_else(locked: Path) -> None:
+    _change(locked)
+    _add(locked)
+    assert vouched(locked, rule_files(locked)) == {locked / "deployer-pulls.yml"}
+    (locked / "rules.lock").unlink()
+    assert vouched(locked, rule_files(locked)) == frozenset()
 
 
 def test_rules_that_are_as_locked_are_in_use(locked: Path) -> None:
