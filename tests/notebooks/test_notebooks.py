@@ -112,6 +112,18 @@ def test_the_example_raises_an_alert_for_each_attack_that_does_not_evade_its_rul
         assert ((attack.rule, attack.identity) in named) is not attack.evasive, attack.kind
 
 
+def test_the_example_is_the_one_that_the_prose_tells_of(runner: Runner) -> None:
+    """If this fails, the simulation or a rule has changed: read the notebooks again, and write what is so now."""
+    client = example(runner.folder / "example-world")
+    mass = client.alerts(rule="mass-delete").sort_values("first_seen")
+    assert [time.day_name() for time in mass["first_seen"]] == ["Sunday", "Sunday", "Sunday", "Friday"]
+    assert client.alerts()["rule"].value_counts().idxmax() == "mass-delete"
+    odd = client.alerts("14d", rule="anomalous-source-ip").sort_values("first_seen")
+    assert [time.hour for time in odd["first_seen"]] == [12, 10, 2]
+    outside = client.alerts("7d", rule="pull-outside-allowed-ranges")
+    assert len(outside) == 1
+
+
 def test_an_example_is_made_in_no_folder_that_holds_something_else(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(ConfigError, match="is not empty, and no example"):
