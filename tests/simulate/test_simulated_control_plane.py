@@ -10,7 +10,7 @@ from acrwatch.simulate import KINDS, Attack, Labelled, PlannedAttack, Scenario, 
 from acrwatch.simulate.activity_wire import ACTIVITY_CATEGORY
 from acrwatch.simulate.attacks import control_plane
 from benchmarks.quality_figures import Figures
-from benchmarks.quality_world import START, Played, play
+from benchmarks.quality_world import START, play
 from detections.rule import SHIPPED, load_rules
 
 _KINDS = tuple(kind.name for kind in control_plane.KINDS)
@@ -38,28 +38,17 @@ def records(scenario: Scenario) -> list[Labelled]:
     return [item for item in simulate(scenario) if item.record["category"] == ACTIVITY_CATEGORY]
 
 
-@pytest.fixture(scope="module")
-def played(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Played:
+def test_each_attack_is_told_of_by_its_rule_and_nothing_benign_or_evasive_is(
+    scenario: Scenario, tmp_path: Path
+) -> None:
     rules = load_rules([SHIPPED / f"{slug}.yml" for slug in sorted(_RULES)])
-    return play(scenario, rules, tmp_path_factory.mktemp("played"), judge_days=2)
-
-
-def test_each_attack_is_told_of_by_its_rule_and_nothing_benign_is(played: Played) -> None:
-    figures = Figures()
+    played, figures = play(scenario, rules, tmp_path, judge_days=2), Figures()
     figures.add(played)
-    assert len(_RULES) == 14
+    assert (len(rules), played.failed) == (14, set())
     assert figures.missed == {}
     assert figures.examples == {}
-
-
-def test_what_evades_a_rule_is_told_of_by_none(played: Played) -> None:
-    figures = Figures()
-    figures.add(played)
     evasive = {name for name in _KINDS if KINDS[name].evasive}
     assert {name: dict(figures.by_kind[name]) for name in evasive} == {name: {"": 1} for name in evasive}
-
-
-def test_an_alert_says_what_the_caller_did_in_the_registry(played: Played) -> None:
     (alert,) = [alert for alert in played.alerts if alert.rule == "registry-lock-removed"]
     assert " delete." in alert.reason.partition("Within an hour the same identity did in the registry: ")[2]
 
