@@ -5,7 +5,6 @@ A reader never sees a half-written commit: it is given files, not a folder.
 
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,15 +19,14 @@ import pyarrow as pa
 
 from acrwatch.core.errors import StoreError
 from acrwatch.core.model import BACKFILL, BACKFILL_ALERT
-from storage.activity import ACTIVITY, COLUMNS, EVENTS
+from storage.activity import EVENTS
+from storage.interrupting import interrupted_after
 from storage.lake.snapshot import Hint, LakeFile, Snapshot, appended, total_rows
 from storage.quiet import hide_progress
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN
 
 # One pass judges about this many new rows, so that a first start on a long history stays within memory.
 CHUNK_ROWS: Final = 250_000
-
-_INTERRUPT_EVERY: Final = 0.05
 
 _MEMORY: Final = "2GB"
 
@@ -194,23 +192,12 @@ class Reader:
             return
         if self._left <= 0:
             raise duckdb.InterruptException("no time is left")
-        started, done = time.monotonic(), threading.Event()
-        watch = threading.Thread(target=self._interrupt, args=(done, self._left), name="query-limit", daemon=True)
-        watch.start()
+        started = time.monotonic()
         try:
-            yield
+            with interrupted_after(self._connection, self._left):
+                yield
         finally:
-            done.set()
-            watch.join()  # or it might interrupt the next query
             self._left -= time.monotonic() - started
-
-    def _interrupt(self, done: threading.Event, seconds: float) -> None:
-        """End the query that runs when the time is over: again and again, for DuckDB forgets an interruption that
-        comes while a query begins."""
-        over = done.wait(seconds)
-        while not over:
-            self._connection.interrupt()
-            over = done.wait(_INTERRUPT_EVERY)
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table queryable under a name; a second one of the same name replaces the first."""
@@ -262,16 +249,6 @@ class Reader:
         """Read what a SELECT gives into memory (beyond its limit to disk). Raises StoreError as `query` does."""
         with self._failures(), self._interrupted_in_time():
             self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")
-
-    def define_tables(self) -> None:
-        """Define what people's SQL names: `events`, and `activity`, records of the control plane with their columns."""
-        relation = self._files(self.snapshot.files)
-        extra = "".join(f", {expression} AS {column}" for column, expression in COLUMNS.items())
-        for name, more, where in (("events", "", EVENTS), ("activity", extra, ACTIVITY)):
-            columns = f"e.*, CAST(e.event_time AS DATE) AS {PARTITION_COLUMN}{more}"
-            self._connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT {columns} FROM {relation} e WHERE {where}"
-            )
 
     def _files(self, files: Sequence[LakeFile], *, named: bool = False) -> str:
         if not files:

@@ -25,6 +25,7 @@ import pyarrow as pa
 from acrwatch.core.errors import ConfigError, StoreError
 from storage.activity import ACTIVITY, COLUMNS, EVENTS
 from storage.answer import plain
+from storage.interrupting import interrupted_after
 from storage.lake.snapshot import LakeFile, Snapshot
 from storage.quiet import hide_progress
 from storage.schema import ARROW_SCHEMA, PARTITION_COLUMN, UTC_MICROSECONDS
@@ -38,7 +39,6 @@ DEFAULT_SECONDS: Final = 60.0
 _MEMORY: Final = "2GB"
 _SPILL: Final = "10GB"
 _BATCH_ROWS: Final = 100_000
-_INTERRUPT_EVERY: Final = 0.05
 _TICK: Final = timedelta(microseconds=1)
 
 _ONE_SELECT: Final = "Write one SELECT over events, activity or alerts"
@@ -97,7 +97,7 @@ def ask(
         for name, made in _named(connection, sql, relations or {}):
             connection.register(name, made())
         _define(connection, snapshot, files, since, until)
-        with _failures(connection, limits.seconds), _interrupted_after(connection, limits.seconds) as over:
+        with _failures(connection, limits.seconds), interrupted_after(connection, limits.seconds) as over:
             return _fetched(connection, sql, parameters, limits.rows, over)
 
 
@@ -207,28 +207,6 @@ def _reading(snapshot: Snapshot) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise StoreError(f"Cannot read events below {snapshot.root}: {_first_line(error)}") from error
-
-
-@contextmanager
-def _interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[threading.Event]:
-    """Interrupt what runs in the block when its time is over: again and again, for DuckDB forgets an interruption that
-    comes while a query begins. The event yielded is set from then on."""
-    done, over = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        ended = done.wait(seconds)
-        while not ended:
-            over.set()
-            connection.interrupt()
-            ended = done.wait(_INTERRUPT_EVERY)
-
-    watcher = threading.Thread(target=watch, name="sql-limit", daemon=True)
-    watcher.start()
-    try:
-        yield over
-    finally:
-        done.set()
-        watcher.join()
 
 
 @contextmanager

@@ -23,6 +23,8 @@ DOORS = {
     "sigma": ("detections/*.py",),
     "click": ("acrwatch/cli/*.py",),
     "rich": ("acrwatch/cli/*.py",),
+    "pandas": ("acrwatch/notebook/*.py", "acrwatch/report/*.py"),
+    "altair": ("acrwatch/notebook/*.py", "acrwatch/report/*.py"),
     "jinja2": ("acrwatch/report/*.py",),
     "msticpy": ("acrwatch/notebook/msticpy_driver.py",),
     "vl_convert": ("acrwatch/report/drawing.py",),

@@ -11,7 +11,7 @@ from storage.activity import COLUMNS
 from storage.lake.compaction import TARGET_BYTES, compact
 from storage.lake.retention import retire
 from storage.lake.verifying import verify
-from storage.query import Reader
+from storage.sandbox import ask
 from tests.activity.scene import Scene, action, event
 
 DOCS = Path(__file__).parents[2] / "docs" / "control-plane.md"
@@ -29,9 +29,7 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def rows(scene: Scene, sql: str) -> list[tuple[object, ...]]:
-    with Reader(scene.lake.snapshot()) as reader:
-        reader.define_tables()
-        return [tuple(row.values()) for row in reader.query(sql).to_pylist()]
+    return [tuple(row.values()) for row in ask(scene.lake.snapshot(), sql).rows.to_pylist()]
 
 
 def test_events_are_without_and_activity_is_them_alone(scene: Scene) -> None:
