@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from types import FrameType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -44,6 +44,7 @@ from detections.rulebook import Rulebook
 from ingest.normalise import Normaliser
 from ingest.opening import Opening
 from ingest.pipeline import Pipeline
+from ingest.sources import Source
 from ingest.sources.discover import source_types
 from storage.lake import Lake
 from storage.lake.maintenance import Maintained, maintain
@@ -57,7 +58,11 @@ __part_of__ = "acrwatch"
 
 log = logging.getLogger(__name__)
 
+S = TypeVar("S", bound=Source)
+
 DELIVER_EVERY: Final = timedelta(seconds=5)
+# Nobody waits for single events of an import or a backfill; few large commits make few large files.
+BULK_COMMIT_INTERVAL: Final = timedelta(seconds=30)
 MAINTAIN_EVERY: Final = timedelta(minutes=1)
 WATCH_EVERY: Final = timedelta(minutes=5)
 PURGE_EVERY: Final = timedelta(hours=1)  # with maintenance; it looks through all that is kept
@@ -133,24 +138,30 @@ class Parts:
         kinds = source_types()
         found = []
         for source in self.config.sources:
-            lake = self.lake()
-            opening = Opening(lake=lake, database=self.database, clock=self.clock)
+            kind, values = kinds[source.type], source.values
             try:
-                opened = kinds[source.type].open(source.values, opening)
+                _, pipeline = self.reading(partial(kind.open, values), _interval(values), on_commit)
             except ConfigError as error:
                 raise ConfigError(f"{source.where}: {error.message}", remedy=error.remedy) from error
-            found.append(
-                Pipeline(
-                    source=opened,
-                    normaliser=self.normaliser(),
-                    lake=lake,
-                    database=self.database,
-                    clock=self.clock,
-                    commit_interval=_interval(source.values),
-                    on_commit=on_commit,
-                )
-            )
+            found.append(pipeline)
         return found
+
+    def reading(
+        self, make: Callable[[Opening], S], commit_interval: timedelta, on_commit: Callable[[], None] = lambda: None
+    ) -> tuple[S, Pipeline]:
+        """Return a source, and the pipeline that stores what it brings. Raises what `make` raises."""
+        lake = self.lake()
+        source = make(Opening(lake=lake, database=self.database, clock=self.clock))
+        pipeline = Pipeline(
+            source=source,
+            normaliser=self.normaliser(),
+            lake=lake,
+            database=self.database,
+            clock=self.clock,
+            commit_interval=commit_interval,
+            on_commit=on_commit,
+        )
+        return source, pipeline
 
     @cached_property
     def rulebook(self) -> Rulebook:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from acrwatch.cli.backfill import moment, stretch_options
-from acrwatch.cli.imports import COMMIT_INTERVAL
 from acrwatch.cli.ingest import sentence
 from acrwatch.cli.output import counted, json_option, note, write_json
 from acrwatch.cli.progress import progress_bar
@@ -135,13 +134,9 @@ def _read_all(
 
 
 def _read(parts: "Parts", values: dict[str, object], hours: "Hours", road: str) -> dict[str, Any]:
-    from ingest.opening import Opening
-    from ingest.pipeline import Pipeline
+    from scheduler import BULK_COMMIT_INTERVAL
 
-    lake = parts.lake()
-    opening = Opening(lake=lake, database=parts.database, clock=parts.clock)
-    source = _source(values, opening, hours, road)
-    pipeline = Pipeline(source, parts.normaliser(), lake, parts.database, parts.clock, commit_interval=COMMIT_INTERVAL)
+    source, pipeline = parts.reading(lambda opening: _source(values, opening, hours, road), BULK_COMMIT_INTERVAL)
     with progress_bar(source, "Reading"):
         counts = pipeline.run_once()
     done = source.progress

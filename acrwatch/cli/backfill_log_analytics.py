@@ -4,9 +4,8 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,12 +21,9 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from ingest.loganalytics.access import LogsAccess
-    from ingest.pipeline import Counts, Pipeline
+    from ingest.pipeline import Counts
     from ingest.sources.loganalytics import History, LogAnalyticsSource
     from scheduler import Parts
-
-# Nobody waits for single events of a backfill; few large commits make few large files.
-_COMMIT_INTERVAL: Final = timedelta(seconds=30)
 
 
 @click.command("log-analytics")
@@ -108,28 +104,14 @@ def _parsed(option: str, parse: Callable[[object], Any], given: object) -> Any:
 
 
 def _read(parts: "Parts", access: "LogsAccess", history: "History") -> "tuple[LogAnalyticsSource, Counts]":
-    source, pipeline = _opened(parts, access, history)
+    from ingest.sources.loganalytics import LogAnalyticsSource
+    from scheduler import BULK_COMMIT_INTERVAL
+
+    source, pipeline = parts.reading(
+        lambda opening: LogAnalyticsSource(access, opening, history=history), BULK_COMMIT_INTERVAL
+    )
     with _progress_bar(source):
         return source, pipeline.run_once()
-
-
-def _opened(parts: "Parts", access: "LogsAccess", history: "History") -> "tuple[LogAnalyticsSource, Pipeline]":
-    from ingest.opening import Opening
-    from ingest.pipeline import Pipeline
-    from ingest.sources.loganalytics import LogAnalyticsSource
-
-    lake = parts.lake()
-    opening = Opening(lake=lake, database=parts.database, clock=parts.clock)
-    source = LogAnalyticsSource(access, opening, history=history)
-    pipeline = Pipeline(
-        source=source,
-        normaliser=parts.normaliser(),
-        lake=lake,
-        database=parts.database,
-        clock=parts.clock,
-        commit_interval=_COMMIT_INTERVAL,
-    )
-    return source, pipeline
 
 
 def _progress_bar(source: "LogAnalyticsSource") -> AbstractContextManager[None]:

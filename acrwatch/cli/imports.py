@@ -1,9 +1,8 @@
 """`acrwatch import`: audit records from files."""
 
 import dataclasses
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,12 +13,9 @@ from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from ingest.pipeline import Counts, Pipeline
-    from ingest.sources.files import FilesSource, Progress
+    from ingest.pipeline import Counts
+    from ingest.sources.files import Progress
     from scheduler import Parts
-
-# Nobody waits for single events of an import; few large commits make few large files.
-COMMIT_INTERVAL: Final = timedelta(seconds=30)
 
 
 @click.command("import")
@@ -47,7 +43,10 @@ def import_files(session: Session, /, paths: tuple[Path, ...], as_json: bool) ->
 def read_files(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[Progress, Counts]":
     """Store what these files hold; return how far it came and what was counted. Raises NotFoundError where none is a
     file of records."""
-    source, pipeline = _opened(parts, paths)
+    from ingest.sources.files import FilesSource
+    from scheduler import BULK_COMMIT_INTERVAL
+
+    source, pipeline = parts.reading(lambda opening: FilesSource(paths, opening), BULK_COMMIT_INTERVAL)
     with progress_bar(source, "Importing"):
         counts = pipeline.run_once()
     if not source.progress.files_total:
@@ -55,21 +54,3 @@ def read_files(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[Progress, Coun
             f"no .json, .jsonl or .gz file below {', '.join(map(str, paths))}", remedy="Name the files themselves"
         )
     return source.progress, counts
-
-
-def _opened(parts: "Parts", paths: tuple[Path, ...]) -> "tuple[FilesSource, Pipeline]":
-    from ingest.opening import Opening
-    from ingest.pipeline import Pipeline
-    from ingest.sources.files import FilesSource
-
-    lake = parts.lake()
-    source = FilesSource(paths, Opening(lake=lake, database=parts.database, clock=parts.clock))
-    pipeline = Pipeline(
-        source=source,
-        normaliser=parts.normaliser(),
-        lake=lake,
-        database=parts.database,
-        clock=parts.clock,
-        commit_interval=COMMIT_INTERVAL,
-    )
-    return source, pipeline
