@@ -184,7 +184,8 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         sock: socket.socket | None = self._transport.get_extra_info("socket")
-        if reset and sock is not None:  # under TLS there is none any more once the client has hung up
+        # Under TLS there is none any more once the client has hung up, and the moment before it is one that is closed.
+        if reset and sock is not None and sock.fileno() != -1:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobPrefix, ContainerClient, ExponentialRetry
 
 from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError, RemoteUnreachableError
@@ -32,22 +33,29 @@ _SECONDS: Final = 10.0
 _DEPTH: Final = 24  # segments of a path above the year: Azure's have eleven at the most
 
 
+class _ReadingRefusals(RequestsTransport):  # type: ignore[misc]  # the client has no types
+    """Reads a refusal to its end: the client leaves that of a blob's bytes unread, and with it a connection open until
+    the garbage collector comes by; a busy service would cost one for each try."""
+
+    def send(self, request: Any, **options: Any) -> Any:
+        response = super().send(request, **options)
+        if response.status_code >= 400:
+            response.internal_response.content  # noqa: B018 - reading it gives the connection back
+        return response
+
+
 class Container:
     """See ingest.archive.blobs.Blobs. One may be used by several threads."""
 
     def __init__(self, address: Address, *, retry: Any = RETRY) -> None:
         """Make a client; nothing is asked yet. Raises ConfigError where no credential can be made."""
         self._address = address
-        options: dict[str, Any] = {
-            "retry_policy": retry,
-            "connection_timeout": _SECONDS,
-            "read_timeout": _SECONDS,
-            "user_agent": "acrwatch",
-        }
+        reached: dict[str, Any] = {"connection_timeout": _SECONDS, "read_timeout": _SECONDS}
         if address.ca_file is not None:
-            options["connection_verify"] = str(address.ca_file)
+            reached["connection_verify"] = str(address.ca_file)
+        transport = _ReadingRefusals(**reached)
         try:
-            self._client = _client(address, options)
+            self._client = _client(address, {"retry_policy": retry, "user_agent": "acrwatch", "transport": transport})
         except ValueError as error:
             raise self._translated(error) from error
 

@@ -28,6 +28,7 @@ class Service(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.script: list[tuple[int, str]] = []
         self.asked: list[str] = []
+        self.callers: set[tuple[str, int]] = set()
 
     @property
     def url(self) -> str:
@@ -40,6 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        self.server.callers.add(self.client_address)
         status, code = self.server.script.pop(0) if self.server.script else (206, "")
         body = BODY if status == 206 else f"<Error><Code>{code}</Code><Message>No.</Message></Error>".encode()
         self.send_response(status)
@@ -84,6 +86,7 @@ def test_a_service_that_is_busy_is_asked_again(service: Service, container: Cont
     service.script = [status] * 4
     assert container.read("b", 0, 100).data == BODY
     assert len(service.asked) == 5
+    assert len(service.callers) == 1, "each refusal costs a connection"
 
 
 @pytest.mark.parametrize(
