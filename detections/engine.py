@@ -43,6 +43,9 @@ LATE_ALL: Final = -timedelta(days=36_500)
 # slowness of the machine but a rule that must not hold up the others.
 QUERY_SECONDS: Final = 120.0
 
+# For what detections that found nothing ask in their one transaction: others wait for it to write, 60 s at most.
+_TOGETHER_SECONDS: Final = 20.0
+
 # Commits without new rows that are read again before the hint moves on; each costs a fraction of a millisecond.
 _HINT_EVERY: Final = 50
 
@@ -219,7 +222,7 @@ class Engine:
         for _, members in groupby(quiet, key=lambda turn: id(turn.part)):
             turns = list(members)
             try:
-                with slices.reader.within(self.query_seconds):
+                with slices.reader.within(min(_TOGETHER_SECONDS, self.query_seconds)):
                     outcomes.append(self._judge(slices, turns))
             except RemoteUnreachableError:
                 raise
@@ -229,7 +232,11 @@ class Engine:
         return outcomes
 
     def _judge_alone(self, slices: Slices, turn: "_Turn") -> Passed:
-        return self._attempt(slices, turn.detection, turn.started, turn.cursor, lambda: self._judge(slices, [turn]))
+        def work() -> Passed:
+            with slices.reader.within(self.query_seconds):
+                return self._judge(slices, [turn])
+
+        return self._attempt(slices, turn.detection, turn.started, turn.cursor, work)
 
     def _assess(self, context: Context) -> Passed:
         """Judge what the alerts that changed, by a run or by a person, say together of whom they are about."""
@@ -240,6 +247,8 @@ class Engine:
                     return Passed()
             with self.database.begin() as connection:
                 done = assess(connection, self.publishing, context_version=context.version(), now=started)
+                if done.created or done.updated:
+                    contexts.remember(connection, context.document(), context.version(), now=started)
                 failure.recovered(connection, risk.SLUG, self.publishing, now=started)
         except ConflictError as error:
             log.info("%s", error)

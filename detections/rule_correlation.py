@@ -77,7 +77,9 @@ class CorrelationRule:
             hopeful = self._hopeful(near)
         found: list[Row] = []
         peaks: dict[bytes, int] = {}
-        for rows in near.groups(hopeful).values() if hopeful else ():
+        groups = near.groups(hopeful) if hopeful else {}
+        for key in sorted(groups, key=str):  # an event may be in several groups: which peak it keeps is no chance
+            rows = groups[key]
             now = self._matched(rows)
             before = self._matched([row for row in rows if not row["is_new"]])
             peaks.update(now)

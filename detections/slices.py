@@ -5,11 +5,9 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
-from acrwatch.core.errors import StoreError
 from detections.context import Context
 from detections.detection import Detection
 from detections.events import HELD_ROWS, NewEvents
-from storage.lake.snapshot import Hint
 from storage.query import Reader, Slice
 from storage.state.runs import Cursor
 
@@ -19,8 +17,8 @@ log = logging.getLogger(__name__)
 # rule whose fault it is runs into its own limit.
 _ASKED_SECONDS: Final = 30.0
 
-# Where a cursor stands: its positions, and the hint to where they are in the log.
-_Place = tuple[tuple[tuple[str, int], ...], Hint | None]
+# The positions where a cursor stands. Its hint says only where the rows beyond them are in the log.
+_Place = tuple[tuple[str, int], ...]
 
 
 class Slices:
@@ -72,8 +70,10 @@ class Slices:
         try:
             with self.reader.within(self._seconds):
                 return self._new_events(part, [where for one in detections for where in one.asks])
-        except StoreError as error:  # a condition that fails must not cost the others
-            log.warning("the conditions of all rules cannot be judged at once, so each by itself: %s", error)
+        except Exception as error:  # the rule loop: a condition that fails, however, must not cost the others
+            log.warning(
+                "the conditions of all rules cannot be judged at once, so each by itself: %s", error, exc_info=True
+            )
             return self._new_events(part, ())
 
     def _new_events(self, part: Slice, asked: Collection[str] | None) -> NewEvents:
@@ -81,4 +81,4 @@ class Slices:
 
 
 def _place(cursor: Cursor) -> _Place:
-    return tuple(sorted(cursor.positions.items())), cursor.hint
+    return tuple(sorted(cursor.positions.items()))

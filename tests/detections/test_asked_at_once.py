@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 from sqlalchemy import event
@@ -15,7 +16,8 @@ from detections.placeholders import placeholder
 from detections.rule import load_rules
 from detections.rule_event import EventRule
 from storage.query import Reader
-from storage.state import runs
+from storage.state import contexts, runs
+from tests.detections.conftest import CONTEXT
 
 Make = Callable[..., Any]
 # What no rule that was compiled does: DuckDB refuses it as it runs, row by row.
@@ -39,6 +41,36 @@ class Quiet:
 
     def nearby(self, *_: Any) -> Mapping[str, Any]:
         return {}
+
+
+class Unasked(NamedTuple):
+    """What an Asking detection observed: nothing, as far as anybody can see."""
+
+    events: Any
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Asking(Quiet):
+    """Observes nothing, and then asks without end."""
+
+    def observe(self, events: Any, /) -> Any:
+        return Unasked(events)
+
+    def judge(self, observed: Any, _connection: Any, /) -> Judgement:
+        return Judgement(matched=observed.events.count(ENDLESS))
+
+
+class Mute(Quiet):
+    """Does not get so far as to say what it asks."""
+
+    @property
+    def asks(self) -> Collection[str]:  # type: ignore[override]
+        raise LookupError("no such condition")
+
+    def judge(self, _observed: Any, _connection: Any, /) -> Judgement:
+        return Judgement()
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +108,37 @@ def test_one_that_raises_over_nothing_fails_alone(
     assert passed.failed == ("quiet",)
     moved = {slug for slug, generation in _cursors(bench).items() if generation}
     assert moved == everything.keys()
+
+
+def test_one_that_asks_without_end_over_nothing_fails_alone_and_in_time(
+    admin_bench: Any, everything: Mapping[str, Detection], happening: Make
+) -> None:
+    bench = admin_bench
+    asking: Any = Asking(replace(everything["admin-user-login"].metadata, slug="asking"))
+    bench.detections = {**everything, "asking": asking}
+    bench.store([happening(1)])
+    assert replace(bench.engine(), query_seconds=1.0).run_until_done().failed == ("asking",)
+    assert {slug for slug, generation in _cursors(bench).items() if generation} == everything.keys()
+
+
+def test_one_that_cannot_say_what_it_asks_costs_no_other(
+    make_bench: Make, everything: Mapping[str, Detection], happening: Make
+) -> None:
+    other = everything["pull-outside-allowed-ranges"]
+    mute: Any = Mute(replace(everything["admin-user-login"].metadata, slug="mute"))
+    bench = make_bench({"mute": mute, "pull-outside-allowed-ranges": other})
+    bench.store([happening(1, ip="203.0.113.9")])
+    assert bench.engine().run_until_done().created == 1
+
+
+def test_what_adds_up_is_told_by_a_context_that_is_kept(admin_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alerts name the context they were judged by; a person's change can make one while no event brings a match."""
+    monkeypatch.setattr("detections.engine.waiting", lambda _: True)
+    done = SimpleNamespace(created=1, updated=0, more=False)
+    monkeypatch.setattr("detections.engine.assess", lambda *_, **__: done)
+    admin_bench.engine().run_pass()
+    with admin_bench.database.connect() as connection:
+        assert contexts.load(connection, CONTEXT.version())
 
 
 def test_one_whose_cursor_was_moved_by_another_process_keeps_no_other(

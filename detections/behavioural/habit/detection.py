@@ -65,7 +65,8 @@ class HabitDetection:
         habits.save_matches(changed)
         replaced = self._standing(habits, [*changed, *withdrawn.values()])
         matching = {match.slot for match in changed}
-        matched = sum(events for slot, events in observed.sightings.items() if self._slot(slot) in matching)
+        counted = observed.sightings.items() if matching else ()
+        matched = sum(events for slot, events in counted if self._slot(slot) in matching)
         return Judgement(replaced=replaced, matched=matched)
 
     def nearby(
