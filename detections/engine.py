@@ -224,6 +224,9 @@ class Engine:
             try:
                 with slices.reader.within(min(_TOGETHER_SECONDS, self.query_seconds)):
                     outcomes.append(self._judge(slices, turns))
+            except ConflictError as error:
+                log.info("%s", error)
+                outcomes.append(Passed(more=True))
             except RemoteUnreachableError:
                 raise
             except Exception as error:  # the rule loop: below it is told whose error it is
@@ -296,13 +299,19 @@ class Engine:
                 failure.recovered(connection, slug, self.publishing, now=self.clock.now())
 
     def _judge(self, slices: Slices, turns: Sequence["_Turn"]) -> Passed:
-        """Let detections judge what they observed of one slice, in one transaction."""
+        """Let detections judge what they observed of one slice, in one transaction.
+
+        Those with which another run was first meanwhile are left to it, and asked again in the next pass.
+        """
         part, made = turns[0].part, []
         with self.database.begin() as connection:
             now = self.clock.now()
-            moved = [(turn.cursor, turn.detection.metadata.version) for turn in turns]
-            runs.advance(connection, moved, part.upto, part.hint, now=now)
-            made = [self._settle(connection, turn, slices.context, now) for turn in turns]
+            cursors = [(turn.cursor, turn.detection.metadata.version) for turn in turns]
+            moved = runs.advance(connection, cursors, part.upto, part.hint, now=now)
+            ours = [turn for turn in turns if turn.detection.metadata.slug in moved]
+            if not ours:
+                return Passed(more=True)
+            made = [self._settle(connection, turn, slices.context, now) for turn in ours]
             runs.record(connection, *made)
             for slug in slices.failing.intersection(run.detection for run in made):
                 failure.recovered(connection, slug, self.publishing, now=now)
@@ -311,7 +320,7 @@ class Engine:
         created, updated = sum(run.alerts_created for run in made), sum(run.alerts_updated for run in made)
         if created or updated:
             self.on_alerts()
-        return Passed(part.rows, created, updated, (), part.more)
+        return Passed(part.rows, created, updated, (), part.more or len(ours) < len(turns))
 
     def _settle(self, connection: Connection, turn: "_Turn", context: Context, now: datetime) -> Run:
         """Bring what one detection makes of its slice into the alerts; return what there is to record."""

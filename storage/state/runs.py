@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, case, func, insert, select, tuple_, update
 
-from acrwatch.core.errors import ConflictError
 from acrwatch.core.masking import mask
 from storage.lake.snapshot import Hint
 from storage.state.dialect import insert as insert_if_new
@@ -92,11 +91,11 @@ def advance(
     hint: Hint | None,
     *,
     now: datetime,
-) -> None:
-    """Move cursors on to one place, each by compare-and-swap; `moved` has each with the version of its rule.
+) -> set[str]:
+    """Move cursors on to one place, each by compare-and-swap, and return the detections whose cursor moved.
 
-    Raises ConflictError when another run moved one since it was read; the transaction must end then, for the others
-    moved.
+    `moved` has each cursor with the version of its rule. Another run was first with those that did not move since they
+    were read: what they were to judge is judged.
     """
     stood = [(cursor.detection, cursor.generation) for cursor, _ in moved]
     changed = connection.execute(
@@ -110,9 +109,9 @@ def advance(
             rule_version=case({cursor.detection: version for cursor, version in moved}, value=cursors.c.detection),
             updated_at=now,
         )
+        .returning(cursors.c.detection)
     )
-    if changed.rowcount != len(stood):
-        raise ConflictError(f"Another run of {' or '.join(slug for slug, _ in stood)} judged these events first")
+    return set(changed.scalars())
 
 
 def record(connection: Connection, *done: Run) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from acrwatch.core.errors import ConflictError
 from detections.detection import Detection
 from detections.notices import Publishing
 from scheduler import load_detections
@@ -145,10 +144,16 @@ def test_what_a_person_changes_while_a_pass_runs_is_not_undone(bench: Bench) -> 
     assert (bench.only().status, bench.only().count) == (alerts.ACTIVE, 2)
 
 
-def test_the_loser_of_a_swap_of_cursors_is_told(bench: Bench) -> None:
+def test_a_cursor_that_another_run_moved_stays_where_that_put_it(bench: Bench) -> None:
     bench.judge(_login(0, 0))
     with bench.database.connect() as connection:
         cursor = runs.load(connection)[SLUG]
     bench.judge(_login(1, 1))
-    with pytest.raises(ConflictError), bench.database.begin() as connection:
-        runs.advance(connection, [(cursor, "1")], {}, None, now=bench.clock.now())
+    with bench.database.begin() as connection:
+        runs.start_at(connection, "other", {}, None, version="1", now=bench.clock.now())
+        before = runs.load(connection)
+        both = [(cursor, "1"), (before["other"], "1")]
+        assert runs.advance(connection, both, {"a/0": 7}, None, now=bench.clock.now()) == {"other"}
+        after = runs.load(connection)
+    assert after[SLUG] == before[SLUG]
+    assert after["other"].positions == {"a/0": 7}

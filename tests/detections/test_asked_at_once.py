@@ -157,11 +157,37 @@ def test_one_whose_cursor_was_moved_by_another_process_keeps_no_other(
 
     monkeypatch.setattr(reach, another_first)
     passed = bench.engine().run_pass()
-    assert passed.failed == ()
+    assert (passed.failed, passed.more) == ((), True)
     assert set(_cursors(bench).values()) == {2}
     with bench.database.connect() as connection:
         found = connection.exec_driver_sql("SELECT detection, sum(new_events) FROM runs GROUP BY detection").all()
     assert {total for _, total in found} == {2}
+
+
+def test_two_services_that_judge_the_same_events_say_nothing_of_errors(
+    make_bench: Make,
+    everything: Mapping[str, Detection],
+    happening: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = make_bench(everything)
+    bench.judge(happening(1))
+    bench.store([happening(2)])
+    reach = "detections.engine.reach"
+
+    def another_first(moment: str) -> None:
+        if moment == "pass.observed":
+            monkeypatch.setattr(reach, lambda _: None)
+            bench.engine().run_until_done()
+
+    monkeypatch.setattr(reach, another_first)
+    bench.engine().run_until_done()
+    assert set(_cursors(bench).values()) == {2}
+    with bench.database.connect() as connection:
+        runs_of = connection.exec_driver_sql("SELECT count(*) FROM runs GROUP BY detection").scalars().all()
+    assert set(runs_of) == {2}
+    assert not [record for record in caplog.records if record.exc_info or record.levelname != "INFO"]
 
 
 def test_detections_that_find_nothing_share_one_transaction(
