@@ -35,7 +35,15 @@ from sigma.types import (
 )
 
 from detections.context import key_ranges
-from detections.fields import NUMBER_FIELDS, TEXT_FIELDS, TIME_FIELDS, TRUTH_FIELDS, field_named, nearest_field
+from detections.fields import (
+    NUMBER_FIELDS,
+    SMALL_LETTERS,
+    TEXT_FIELDS,
+    TIME_FIELDS,
+    TRUTH_FIELDS,
+    field_named,
+    nearest_field,
+)
 from detections.placeholders import needed_by, placeholder
 from storage.schema import BY_NAME
 
@@ -88,7 +96,7 @@ def predicate(node: Any) -> str:
 
 
 def _any(nodes: Sequence[Any]) -> str:
-    """Return the SQL of alternatives. Many texts of one field are looked up as a table: each alternative by itself
+    """Return the SQL of alternatives. Texts of one field are a list, many of them a table: each alternative by itself
     costs a comparison for every row."""
     tables: dict[tuple[str, bool], list[Any]] = {}
     singles: list[Any] = []
@@ -96,11 +104,16 @@ def _any(nodes: Sequence[Any]) -> str:
         kind = _tabular(node)
         (singles if kind is None else tables.setdefault(kind, [])).append(node)
     large = {kind: found for kind, found in tables.items() if len(found) >= _FEWEST_IN_A_TABLE}
-    singles += [node for kind, found in tables.items() if kind not in large for node in found]
+    lists = {
+        field: found for (field, wild), found in tables.items() if not wild and 1 < len(found) < _FEWEST_IN_A_TABLE
+    }
+    rest = (found for kind, found in tables.items() if kind not in large and (kind[1] or kind[0] not in lists))
+    singles += [node for found in rest for node in found]
     _bounded(max(map(len, large.values()), default=0), LONGEST_LIST)
-    _bounded(sum(map(_comparisons, singles)), _MOST_COMPARISONS)
+    _bounded(sum(map(_comparisons, singles)) + sum(map(len, lists.values())), _MOST_COMPARISONS)
     looked_up = [_in_table(*kind, [node.value for node in found]) for kind, found in large.items()]
-    return "(" + " OR ".join([*map(predicate, singles), *looked_up]) + ")"
+    listed = [_in_list(field, [node.value for node in found]) for field, found in lists.items()]
+    return "(" + " OR ".join([*map(predicate, singles), *listed, *looked_up]) + ")"
 
 
 def _bounded(number: int, most: int) -> None:
@@ -124,13 +137,16 @@ def _tabular(node: Any) -> tuple[str, bool] | None:
     return column(node.field), _has_wildcards(node.value)
 
 
+def _in_list(field: str, values: Sequence[SigmaString]) -> str:
+    return f"coalesce({_folded(field)} IN ({', '.join(f'lower({quoted(_plain(value))})' for value in values)}), false)"
+
+
 def _in_table(field: str, wildcards: bool, values: Sequence[SigmaString]) -> str:
     rows = ", ".join(f"({quoted(_pattern(value) if wildcards else _plain(value))})" for value in values)
     table = f"(VALUES {rows}) AS listed(value)"
-    folded = f"lower({_words(field)})"
     if not wildcards:
-        return f"coalesce({folded} IN (SELECT lower(value) FROM {table}), false)"
-    return f"EXISTS (SELECT 1 FROM {table} WHERE {folded} LIKE lower(listed.value) ESCAPE '\\')"
+        return f"coalesce({_folded(field)} IN (SELECT lower(value) FROM {table}), false)"
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {_folded(field)} LIKE lower(listed.value) ESCAPE '\\')"
 
 
 def needed(node: Any) -> frozenset[str]:
@@ -183,6 +199,12 @@ def _words(field: str) -> str:
     raise UnsupportedError(f"text on field {field!r}, which holds none")
 
 
+def _folded(field: str) -> str:
+    """Return the SQL of a field as text in small letters."""
+    # Folded by the database, as is what it is compared with: Python folds letters such as a final sigma otherwise.
+    return _words(field) if field in SMALL_LETTERS else f"lower({_words(field)})"
+
+
 def quoted(text: str) -> str:
     """Return an SQL text literal."""
     return "'" + text.replace("'", "''") + "'"
@@ -191,8 +213,7 @@ def quoted(text: str) -> str:
 def _text(field: str, value: SigmaString) -> str:
     if value.contains_placeholder():
         return _placeholder(field, value)
-    # Folded by the database on either side: Python's lower() differs for letters such as a final sigma.
-    return _like(f"lower({_words(field)})", value, lambda literal: f"lower({literal})")
+    return _like(_folded(field), value, lambda literal: f"lower({literal})")
 
 
 def _cased(field: str, value: SigmaString) -> str:
@@ -302,7 +323,7 @@ def _truth(field: str, value: SigmaBool) -> str:
 
 
 def _reference(field: str, value: SigmaFieldReference) -> str:
-    mine, other = f"lower({_words(field)})", f"lower({_words(column(value.field))})"
+    mine, other = _folded(field), _folded(column(value.field))
     if value.starts_with and value.ends_with:
         return f"contains({mine}, {other})"
     if value.starts_with:

@@ -59,6 +59,8 @@ FIELDS: Final = (frozenset(BY_NAME) | frozenset(DERIVED) | CONTROL_FIELDS) - {"e
 TEXT_FIELDS: Final = frozenset(
     n for n in FIELDS - frozenset(OF_ACTION) if n not in BY_NAME or BY_NAME[n].type == pa.string()
 )
+# Texts that are written in small letters when they are derived (`storage.schema`), whatever the record held.
+SMALL_LETTERS: Final = frozenset({"operation", "identity_kind", "registry"})
 NUMBER_FIELDS: Final = frozenset({"status_code", "size", "duration_ms", "sequence_number"})
 TRUTH_FIELDS: Final = frozenset({"succeeded", *OF_ACTION})
 TIME_FIELDS: Final = frozenset({"event_time", "enqueued_time", "ingested_at"})

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from acrwatch.core.address import parse_address
+from detections.fields import SMALL_LETTERS
 from detections.rule import parse_rule
 from detections.rule_event import EventRule
 from storage.lake.snapshot import Snapshot
@@ -73,6 +74,22 @@ def test_plain_texts_ignore_case(write_rule: Write, pattern: str) -> None:
     literal = re.sub(r"\\([*?\\])", r"\1", pattern)
     values = [literal.upper(), literal.lower(), literal.swapcase()]
     assert _selected(_where(write_rule, {"identity": pattern}), _texts(list(values))) == [0, 1, 2]
+
+
+@SLOW
+@given(st.lists(st.text("aAbB%_'éÉßΣσςİı", min_size=1, max_size=3), max_size=9))
+def test_a_list_of_texts_means_any_of_them_however_it_is_looked_up(write_rule: Write, values: list[str]) -> None:
+    """As one comparison, as a list, and from eight texts on as a table."""
+    rows = _texts([*values, *(value.swapcase() for value in values), "other", None])
+    singly = {at for value in values for at in _selected(_where(write_rule, {"identity": value}), rows)}
+    assert set(_selected(_where(write_rule, {"identity": [*values, "nobody"]}), rows)) == singly
+
+
+@pytest.mark.parametrize("field", sorted(SMALL_LETTERS))
+def test_what_is_derived_in_small_letters_is_compared_as_it_is(write_rule: Write, field: str) -> None:
+    where = _where(write_rule, {field: ["PUSH", "Pull"]})
+    assert f"lower(e.{field})" not in where
+    assert _selected(where, _texts(["pull", "push", "delete", None], field)) == [0, 1]
 
 
 @pytest.mark.parametrize("text", ["ΑΣ", "İstanbul", "ẞ", "it's", "50%_\\", "a\nb", "', 1) OR true --"])

@@ -1,8 +1,13 @@
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 import pytest
 
 from acrwatch.core.identity import identity_kind
+from detections.fields import SMALL_LETTERS
 from ingest.identity import identity_in
 
+Record: TypeAlias = dict[str, Any]
 GUID = "b21cb118-5a59-4628-bab0-3c3f0e434c00"
 
 
@@ -55,3 +60,10 @@ def test_a_claims_object_names_a_person_before_an_object_before_an_application(
     claims: dict[str, object], expected: str | None
 ) -> None:
     assert identity_in(claims) == expected
+
+
+def test_what_rules_take_for_small_letters_is_derived_in_small_letters(
+    pull: Callable[..., Record], event: Callable[..., Record]
+) -> None:
+    row = event(pull(operationName="PURGE", identity="EXAMPLE"))
+    assert [row[name] for name in sorted(SMALL_LETTERS)] == ["admin", "purge", "example"]
