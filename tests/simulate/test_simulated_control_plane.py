@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from acrwatch.simulate import KINDS, Attack, Labelled, PlannedAttack, Scenario, ground_truth, simulate, write_files
+from acrwatch.simulate import (
+    KINDS,
+    Attack,
+    Labelled,
+    PlannedAttack,
+    Scenario,
+    addresses,
+    ground_truth,
+    simulate,
+    write_files,
+)
 from acrwatch.simulate.activity_wire import ACTIVITY_CATEGORY
 from acrwatch.simulate.attacks import control_objects, control_plane
 from acrwatch.simulate.everyday.control_plane import deployer_of
@@ -21,11 +31,8 @@ _KINDS = tuple(kind.name for kind in (*control_plane.KINDS, *control_objects.KIN
 _RULES = {KINDS[name].rule for name in _KINDS}
 _EACH = 8
 _SEED = 51
-# What the rules that judge requests say nothing of: the owner names the templates' principal, and it was stolen.
-_TRUSTED = {
-    "firewall-loosened", "image-imported", "registry-written-unseen", "role-assigned-on-registry",
-    "token-or-scope-map-written", "webhook-written",
-}  # fmt: skip
+# Templates are run from there by a principal that the owner names: what a thief of both does looks like templates.
+_TEMPLATES = f"by {deployer_of(_SEED)} from {addresses.host_in(addresses.CI_EGRESS[1], 9)}"
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +73,8 @@ def test_each_attack_is_told_of_by_its_rule_and_nothing_benign_or_evasive_is(
 
 
 def _unexcused(missed: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    """Yield what has no excuse: the templates' principal did it, or an endpoint's connection was rejected only."""
-    missed.pop("private-endpoint-removed", None)
     for rule, attacks in missed.items():
-        if left := [one for one in attacks if rule not in _TRUSTED or deployer_of(_SEED) not in one]:
+        if left := [one for one in attacks if not one.endswith(_TEMPLATES)]:
             yield rule, left
 
 

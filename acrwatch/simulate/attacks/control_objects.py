@@ -95,15 +95,14 @@ def log_switched_off(stage: Stage) -> Caller:
 
 
 def log_narrowed(stage: Stage) -> Caller:
-    """The setting stays, but a category or both are switched off, or it leads to the intruder's workspace."""
-    intruder, draw = Intruder(stage), stage.random.random()
-    kept: tuple[str, ...] = () if draw < 0.3 else _EVENTS[:1] if draw < 0.7 else _EVENTS
-    properties = _logs(on=kept)
-    if kept == _EVENTS:
-        properties["workspaceId"] = f"/subscriptions/{guid(f'{stage.random.getrandbits(128):032x}')}"
-    request = {"properties": properties}
-    intruder.does(intruder.begins(), wire.WRITE_DIAGNOSTIC_SETTING, below=_setting("acr-audit"), request=request)
-    return intruder.caller
+    """The diagnostic setting stays, but its repository events are switched off, or all."""
+    return _reset_by(stage, _logs(on=_EVENTS[:1] if stage.random.random() < 0.6 else ()))
+
+
+def log_led_away(stage: Stage) -> Caller:
+    """The diagnostic setting stays and sends all it did, to the intruder's workspace."""
+    workspace = guid(f"{stage.random.getrandbits(128):032x}")
+    return _reset_by(stage, {**_logs(on=_EVENTS), "workspaceId": f"/subscriptions/{workspace}"})
 
 
 def registry_removed(stage: Stage) -> Caller:
@@ -215,6 +214,13 @@ def _assigns(stage: Stage, intruder: Intruder, *, above: bool) -> None:
     intruder.does(ticks, wire.ASSIGN_ROLE, below=below, request=request, created=True, above=above)
 
 
+def _reset_by(stage: Stage, properties: dict[str, Any]) -> Caller:
+    """Write the registry's diagnostic setting anew and return by whom."""
+    intruder, request = Intruder(stage), {"properties": properties}
+    intruder.does(intruder.begins(), wire.WRITE_DIAGNOSTIC_SETTING, below=_setting("acr-audit"), request=request)
+    return intruder.caller
+
+
 def _setting(name: str) -> str:
     return f"/providers/Microsoft.Insights/diagnosticSettings/{name}"
 
@@ -244,6 +250,9 @@ KINDS: Final = (
     ),
     Kind(
         "diagnostic-setting-narrowed", "diagnostic-setting-removed", log_narrowed, also=fair.CONTROL, hours="any",
+    ),
+    Kind(
+        "diagnostic-setting-led-away", "diagnostic-setting-removed", log_led_away, also=fair.CONTROL, hours="any",
         evasive=True,
     ),
     Kind(
