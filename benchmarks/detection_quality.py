@@ -22,8 +22,8 @@ from detections.library import read_library
 from detections.suppressing import spoken
 
 # Fixed on 2026-11-22, as were the ranges that attacks are drawn from, before any rule of the library but the four
-# mission rules existed. The scenarios are not the work of those who write the rules, but for those of the control
-# plane. Rules are tuned on other seeds (docs/detection-quality.md says which); the first of these was once.
+# mission rules existed. The scenarios are the work of people who had not read the rules. Rules are tuned on other seeds
+# (docs/detection-quality.md says which); the first of these was once.
 SEEDS: Final = (101, 211, 307, 401)
 # Of machines; with everyday trouble and the victims' own life some 12 million in all.
 EVENTS: Final = 8_000_000

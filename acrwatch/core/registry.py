@@ -20,6 +20,7 @@ _NAME: Final = re.compile("[a-z][a-z0-9_]*")
 RANGES: Final = (
     Setting("allowed_ranges", networks, None, "Addresses that pulls may come from. Without any, pulls are not judged."),
     Setting("push_ranges", networks, None, "Addresses that pushes and deletes may come from."),
+    Setting("deployment_ranges", networks, None, "Addresses that templates are run from. Without any, from anywhere."),
     Setting("watched_ips", networks, None, "Addresses of which each event is an alert; see `acrwatch watch`."),
 )
 LISTS: Final = (

@@ -24,22 +24,32 @@ GENERATE_CREDENTIALS: Final = "Microsoft.ContainerRegistry/registries/generateCr
 IMPORT_IMAGE: Final = "Microsoft.ContainerRegistry/registries/importImage/action"
 WRITE_TOKEN: Final = "Microsoft.ContainerRegistry/registries/tokens/write"  # noqa: S105 - an operation, no secret
 WRITE_SCOPE_MAP: Final = "Microsoft.ContainerRegistry/registries/scopeMaps/write"
+WRITE_PRIVATE_ENDPOINT: Final = "Microsoft.ContainerRegistry/registries/privateEndpointConnections/write"
 WRITE_WEBHOOK: Final = "Microsoft.ContainerRegistry/registries/webhooks/write"
 DELETE_PRIVATE_ENDPOINT: Final = "Microsoft.ContainerRegistry/registries/privateEndpointConnections/delete"
 ASSIGN_ROLE: Final = "Microsoft.Authorization/roleAssignments/write"
 DELETE_LOCK: Final = "Microsoft.Authorization/locks/delete"
 DELETE_DIAGNOSTIC_SETTING: Final = "Microsoft.Insights/diagnosticSettings/delete"
 WRITE_DIAGNOSTIC_SETTING: Final = "Microsoft.Insights/diagnosticSettings/write"
+WRITE_TAGS: Final = "Microsoft.Resources/tags/write"
 
 STARTED: Final = "Start"
+ACCEPTED: Final = "Accept"
 SUCCEEDED: Final = "Success"
 FAILED: Final = "Failure"
 
-_SIGNATURES: Final = {STARTED: "Started.", SUCCEEDED: "Succeeded.OK", FAILED: "Failed.Conflict"}
+_SIGNATURES: Final = {
+    STARTED: "Started.",
+    ACCEPTED: "Accepted.Accepted",
+    SUCCEEDED: "Succeeded.OK",
+    FAILED: "Failed.Conflict",
+}
 _CLAIM: Final = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 _UPN: Final = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
-# The Azure CLI's application id, the same in every tenant.
-_CLI: Final = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+# Microsoft's own clients have the same application id in every tenant.
+CLI: Final = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+POWERSHELL: Final = "1950a258-227b-4e31-a9cf-717495945fc2"
+PORTAL: Final = "c44b4083-3bb0-49c1-b47d-974e53cbdf3c"
 
 
 def activity_record(
@@ -52,27 +62,34 @@ def activity_record(
     identity: str,
     address: str,
     correlation: str,
-    request: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | str | None = None,
+    signature: str | None = None,
+    app: str = CLI,
+    above: bool = False,
+    noted: Mapping[str, Any] | None = None,
 ) -> Record:
     """Return one record of an action on a registry or on what lies `below` it (`/tokens/ci`; empty: the registry).
 
-    `identity` is a person's user principal name or a service's object id.
+    `identity` is a person's user principal name or a service's object id; a person comes by the client `app`. A
+    `request` given as text stands as it is. An action `above` is on the registry's resource group, and `below` that.
+    What is `noted` goes into `properties`.
     """
-    resource_id = f"{registry.resource_id}{below.upper()}"
-    asked = {} if request is None else {"requestbody": json.dumps(request)}
+    scope = group_of(registry) if above else registry.resource_id
+    resource_id = f"{scope}{below.upper()}"
+    asked = {} if request is None else {"requestbody": request if isinstance(request, str) else json.dumps(request)}
     return {
         "time": time_text(ticks),
         "resourceId": resource_id,
         "operationName": operation.upper(),
         "category": ACTIVITY_CATEGORY,
         "resultType": result,
-        "resultSignature": _SIGNATURES[result],
+        "resultSignature": signature or _SIGNATURES[result],
         "durationMs": "0",
         "callerIpAddress": address,
         "correlationId": correlation,
         "identity": {
             "authorization": {"scope": resource_id.lower(), "action": operation},
-            "claims": _claims(registry, identity),
+            "claims": _claims(registry, identity, app),
         },
         "level": "Error" if result == FAILED else "Information",
         "location": "global",
@@ -80,11 +97,17 @@ def activity_record(
             "eventCategory": ACTIVITY_CATEGORY,
             "entity": resource_id.lower(),
             **asked,
+            **(noted or {}),
         },
     }
 
 
-def _claims(registry: Registry, identity: str) -> dict[str, str]:
+def group_of(registry: Registry) -> str:
+    """Return the id of the resource group that holds a registry."""
+    return registry.resource_id.partition("/PROVIDERS/")[0]
+
+
+def _claims(registry: Registry, identity: str, app: str) -> dict[str, str]:
     if "@" in identity:
-        return {_UPN: identity, _CLAIM: guid(hex_text(32, registry.tenant_id, identity)), "appid": _CLI}
+        return {_UPN: identity, _CLAIM: guid(hex_text(32, registry.tenant_id, identity)), "appid": app}
     return {_CLAIM: identity, "appid": guid(hex_text(32, registry.tenant_id, identity, "app")), "idtyp": "app"}

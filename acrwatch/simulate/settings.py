@@ -52,9 +52,13 @@ def registry_settings(scenario: Scenario) -> dict[str, Settings]:
 
 def _ranges(registry: Registry) -> dict[str, list[str]]:
     allowed = addresses.allowed_ranges(registry.index)
-    if registry.public:  # anybody may pull: ranges for pulls would only tell that anybody does
-        return {"push_ranges": allowed, "watched_ips": list(addresses.WATCHED_HOSTS)}
-    return {"allowed_ranges": allowed, "push_ranges": allowed, "watched_ips": list(addresses.WATCHED_HOSTS)}
+    found = {
+        "push_ranges": allowed,
+        "deployment_ranges": [addresses.CI_EGRESS[1]],
+        "watched_ips": list(addresses.WATCHED_HOSTS),
+    }
+    # Where anybody may pull, ranges for pulls would only tell that anybody does.
+    return found if registry.public else {"allowed_ranges": allowed, **found}
 
 
 def _identities(people: Population, registry: Registry, writers: set[str]) -> dict[str, list[str]]:

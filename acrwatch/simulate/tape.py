@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NotRequired, TypedDict, Unpack
 
 from acrwatch.simulate.activity_wire import STARTED, SUCCEEDED, activity_record
 from acrwatch.simulate.chance import guid
@@ -36,6 +36,19 @@ class Caller(NamedTuple):
     identity: str
     address: str
     user_agent: str
+
+
+class Told(TypedDict):
+    """What a record of the Activity Log says beside when, who and what; see `activity_record`."""
+
+    below: str
+    result: str
+    correlation: str
+    request: NotRequired[Mapping[str, Any] | str | None]
+    signature: NotRequired[str | None]
+    app: NotRequired[str]
+    above: NotRequired[bool]
+    noted: NotRequired[Mapping[str, Any] | None]
 
 
 class Draft(NamedTuple):
@@ -121,21 +134,26 @@ class Tape:
 
         Of a caller's address the Activity Log is not known to add ports or mapped forms.
         """
-        correlation = self._guid()
+        correlation = self.correlation()
         for outcome, body in ((STARTED, request), (result, None)):
-            record = activity_record(
-                caller.registry,
-                ticks=ticks,
-                operation=operation,
-                below=below,
-                result=outcome,
-                identity=caller.identity,
-                address=caller.address,
-                correlation=correlation,
-                request=body,
-            )
-            self.drafts.append(Draft(ticks, caller.registry.name, record, self._label))
+            self.activity(ticks, caller, operation, below=below, result=outcome, correlation=correlation, request=body)
             ticks += seconds(1.0 + 20.0 * self.random.random())
+
+    def activity(self, ticks: int, caller: Caller, operation: str, **told: Unpack[Told]) -> None:
+        """Write one record of the Activity Log; what is `told` goes into it as it is."""
+        record = activity_record(
+            caller.registry,
+            ticks=ticks,
+            operation=operation,
+            identity=caller.identity,
+            address=caller.address,
+            **told,
+        )
+        self.drafts.append(Draft(ticks, caller.registry.name, record, self._label))
+
+    def correlation(self) -> str:
+        """Return the id that one action's records share."""
+        return self._guid()
 
     def failed_pull(self, ticks: int, caller: Caller, repository: str, reference: str, status: str) -> None:
         """Write a pull that resolved nothing: the reference in `tag`, `<nil>` for digest and media type."""

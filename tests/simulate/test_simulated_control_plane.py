@@ -1,31 +1,49 @@
 """Attacks on the control plane: decoded, stored and judged as a service would, each is told of by its rule."""
 
+import itertools
+from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from acrwatch.simulate import KINDS, Attack, Labelled, PlannedAttack, Scenario, ground_truth, simulate, write_files
+from acrwatch.simulate import (
+    KINDS,
+    Attack,
+    Labelled,
+    PlannedAttack,
+    Scenario,
+    addresses,
+    ground_truth,
+    simulate,
+    write_files,
+)
 from acrwatch.simulate.activity_wire import ACTIVITY_CATEGORY
-from acrwatch.simulate.attacks import control_plane
+from acrwatch.simulate.attacks import control_objects, control_plane
+from acrwatch.simulate.everyday.control_plane import deployer_of
 from benchmarks.quality_figures import Figures
 from benchmarks.quality_world import START, play
 from detections.rule import SHIPPED, load_rules
 
-_KINDS = tuple(kind.name for kind in control_plane.KINDS)
+_KINDS = tuple(kind.name for kind in (*control_plane.KINDS, *control_objects.KINDS))
 _RULES = {KINDS[name].rule for name in _KINDS}
+_EACH = 8
+_SEED = 51
+# Templates are run from there by a principal that the owner names: what a thief of both does looks like templates.
+_TEMPLATES = f"by {deployer_of(_SEED)} from {addresses.host_in(addresses.CI_EGRESS[1], 9)}"
 
 
 @pytest.fixture(scope="module")
 def scenario() -> Scenario:
-    """Two days of thin traffic, one attack of each kind in the second, and every rule's registry among four."""
-    begin = START + timedelta(hours=26)
-    attacks = tuple(PlannedAttack(name, begin + timedelta(minutes=40 * turn)) for turn, name in enumerate(_KINDS))
+    """Eight days of thin traffic, eight attacks of each kind after the first, and every rule's registry among four."""
+    begin, turns = START + timedelta(hours=26), itertools.product(range(_EACH), _KINDS)
+    attacks = tuple(PlannedAttack(name, begin + timedelta(minutes=55 * turn)) for turn, (_, name) in enumerate(turns))
     return Scenario(
         start=START,
-        end=START + timedelta(days=2),
-        seed=3,
+        end=START + timedelta(days=8),
+        seed=_SEED,
         registries=("contoso", "fabrikam", "northwind", "adatum"),
         events_per_day=400,
         attacks=attacks,
@@ -42,25 +60,47 @@ def test_each_attack_is_told_of_by_its_rule_and_nothing_benign_or_evasive_is(
     scenario: Scenario, tmp_path: Path
 ) -> None:
     rules = load_rules([SHIPPED / f"{slug}.yml" for slug in sorted(_RULES)])
-    played, figures = play(scenario, rules, tmp_path, judge_days=2), Figures()
+    played, figures = play(scenario, rules, tmp_path, judge_days=8), Figures()
     figures.add(played)
     assert (len(rules), played.failed) == (14, set())
-    assert figures.missed == {}
+    assert dict(_unexcused(figures.missed)) == {}
     assert figures.examples == {}
     evasive = {name for name in _KINDS if KINDS[name].evasive}
-    assert {name: dict(figures.by_kind[name]) for name in evasive} == {name: {"": 1} for name in evasive}
-    (alert,) = [alert for alert in played.alerts if alert.rule == "registry-lock-removed"]
-    assert " delete." in alert.reason.partition("Within an hour the same identity did in the registry: ")[2]
+    assert {name: dict(figures.by_kind[name]) for name in evasive} == {name: {"": _EACH} for name in evasive}
+    reasons = [alert.reason for alert in played.alerts if alert.rule == "registry-lock-removed"]
+    told = [reason.partition("Within an hour the same identity did in the registry: ")[2] for reason in reasons]
+    assert any(" delete." in one for one in told)
 
 
-def test_an_action_is_two_records_the_request_on_the_first(records: list[Labelled]) -> None:
-    by_action: dict[str, list[dict[str, Any]]] = {}
+def _unexcused(missed: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    for rule, attacks in missed.items():
+        if left := [one for one in attacks if not one.endswith(_TEMPLATES)]:
+            yield rule, left
+
+
+def test_an_action_starts_and_ends_or_is_refused_and_its_request_is_on_the_start(records: list[Labelled]) -> None:
+    orders: Counter[tuple[str, ...]] = Counter()
+    for actions in _by_action(records).values():
+        assert all("requestbody" not in one["properties"] for one in actions if one["resultType"] != "Start")
+        assert sorted(one["time"] for one in actions) == [one["time"] for one in actions]
+        orders[tuple(one["resultType"] for one in actions)] += 1
+    assert orders.keys() == {("Start", "Success"), ("Start", "Accept", "Success"), ("Start", "Failure"), ("Failure",)}
+
+
+def test_what_one_template_deploys_shares_one_correlation_id(records: list[Labelled]) -> None:
+    ids = {correlation for _, correlation, _ in _by_action(records)}
+    assert len(ids) < len(_by_action(records))
+
+
+def _by_action(records: list[Labelled]) -> dict[tuple[str, str, int], list[dict[str, Any]]]:
+    """Return records by thing acted on, id and turn: a template may act on the same thing twice under one id."""
+    actions: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    turns: Counter[tuple[str, str]] = Counter()
     for item in records:
-        by_action.setdefault(item.record["correlationId"], []).append(item.record)
-    for first, last in by_action.values():
-        assert (first["resultType"], last["resultType"]) in {("Start", "Success"), ("Start", "Failure")}
-        assert "requestbody" not in last["properties"]
-        assert first["time"] < last["time"]
+        what = f"{item.record['operationName']} {item.record['resourceId']}", item.record["correlationId"]
+        turns[what] += item.record["resultType"] == "Start"
+        actions.setdefault((*what, turns[what]), []).append(item.record)
+    return actions
 
 
 def test_nothing_benign_is_logged_while_the_log_is_off(scenario: Scenario, records: list[Labelled]) -> None:

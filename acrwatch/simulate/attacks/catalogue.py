@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from acrwatch.simulate.attacks import (
+    control_objects,
     control_plane,
     credentials,
     deletion,
@@ -18,9 +19,12 @@ from acrwatch.simulate.attacks import (
 )
 from acrwatch.simulate.attacks.kind import Hours, Kind
 
+_FAMILIES: Final = (
+    mission, credentials, deletion, supply_chain, exfiltration, network, platform, control_plane, control_objects,
+)  # fmt: skip
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType({
     kind.name: kind
-    for family in (mission, credentials, deletion, supply_chain, exfiltration, network, platform, control_plane)
+    for family in _FAMILIES
     for kind in family.KINDS
 })  # fmt: skip
 """Every kind by its name; the four of the mission first."""

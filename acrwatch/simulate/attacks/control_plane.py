@@ -1,324 +1,194 @@
-"""Attacks that begin with the registry's settings: a way in is made on the control plane and, mostly, used at once."""
+"""Attacks on a registry's settings and credentials through Azure Resource Manager, and what is done with them next.
+
+Written by someone who had not read the rules, from what Microsoft documents of each operation.
+"""
 
 from datetime import timedelta
 from typing import Any, Final
 
-import msgspec
-
 from acrwatch.simulate import activity_wire as wire
+from acrwatch.simulate import addresses
 from acrwatch.simulate.attacks import fair
-from acrwatch.simulate.attacks.deletion import remove
+from acrwatch.simulate.attacks.intruder import Intruder, whole
 from acrwatch.simulate.attacks.kind import Kind
-from acrwatch.simulate.attacks.stage import HOUR, MINUTE, Stage
-from acrwatch.simulate.chance import guid
-from acrwatch.simulate.images import REPOSITORIES, made_image
+from acrwatch.simulate.attacks.stage import Stage
 from acrwatch.simulate.tape import Caller, seconds
-from acrwatch.simulate.wire import IMPORT
 
-_CLIENTS: Final = ("docker/26.1.4", "skopeo/1.16.1", "Go-http-client/1.1", "python-requests/2.32.3")
-_WAITS: Final = (20.0, 900.0)
-"""From a door that is opened to its first use, in seconds: by a script, or by somebody who reads the output first."""
-# Definitions of built-in roles (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles).
-_ROLES: Final = (
-    "7f951dda-4ed3-4680-a7ca-43fe172d538d",  # AcrPull
-    "8311e382-0749-4cb8-b61a-304f252e45ec",  # AcrPush
-    "b24988ac-6180-42a0-ab88-20f7382dd24c",  # Contributor
-    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",  # Owner
-)
-_SOURCES: Final = ("docker.io", "ghcr.io", "quay.io", "registry.example.net")
-_COLLECTORS: Final = ("https://collect.example.net/in", "https://198.19.4.4/hook", "https://cdn.example.org/a")
-
-
-def _operator(stage: Stage) -> Caller:
-    """Return whose rights on the registry are in the wrong hands: a person or a service, at home or not.
-
-    Nobody pulls from a private registry in an office, so there it is a service.
-    """
-    by_hand = stage.random.random() < 0.7 and not stage.registry.private
-    known = stage.person() if by_hand else stage.service()
-    return stage.away(known) if stage.random.random() < 0.5 else known
-
-
-def _after(stage: Stage, ticks: int) -> int:
-    return ticks + seconds(stage.random.uniform(*_WAITS))
-
-
-def _use(stage: Stage, caller: Caller, ticks: int, *, most: int = 6) -> None:
-    """Sign in and pull one to `most` repositories' images."""
-    stage.tape.login(ticks, caller)
-    for turn, place in enumerate(stage.places(stage.random.randint(1, most))):
-        stage.tape.pull(ticks + seconds(3 + 14 * turn), caller, stage.image(place))
-
-
-def _stranger(stage: Stage, name: str) -> Caller:
-    return stage.outside(Caller(stage.registry, name, "", stage.random.choice(_CLIENTS)))
-
-
-def _update(stage: Stage, caller: Caller, ticks: int, **properties: Any) -> None:
-    stage.tape.control(ticks, caller, wire.WRITE, request={"properties": properties})
+_CLIENTS: Final = ("docker/26.1.4 go/go1.21.11 os/linux arch/amd64", "skopeo/1.16.1", "python-requests/2.32.3")
+_EVERYTHING: Final = ("content/read", "content/write", "content/delete", "metadata/read", "metadata/write")
 
 
 def admin_switched_on(stage: Stage) -> Caller:
-    """The admin account is switched on, its passwords are read, and it pulls from outside minutes later."""
-    caller = _operator(stage)
-    _update(stage, caller, stage.ticks, adminUserEnabled=True)
-    listed = stage.ticks + seconds(stage.random.uniform(5, 120))
-    stage.tape.control(listed, caller, wire.LIST_CREDENTIALS)
-    _use(stage, _stranger(stage, stage.registry.name), _after(stage, listed))
-    return caller
+    """The admin user is switched on, mostly to list its passwords at once; half go on to use them.
+
+    A third switch it off again within minutes.
+    """
+    intruder, random = Intruder(stage), stage.random
+    ticks = intruder.sets(intruder.begins(), {"adminUserEnabled": True}) + intruder.pause(3, 90)
+    if random.random() < 0.8:
+        ticks = intruder.does(ticks, wire.LIST_CREDENTIALS) + intruder.pause(5, 120)
+    if random.random() < 0.5:
+        ticks = _takes(stage, intruder.caller._replace(identity=stage.registry.name), ticks)
+    if random.random() < 0.35:
+        intruder.comes_back()
+        intruder.sets(ticks + intruder.pause(60, 600), {"adminUserEnabled": False})
+    return intruder.caller
 
 
 def firewall_opened(stage: Stage) -> Caller:
-    """The firewall answers anybody, or one address more, and a token at hand takes images from there."""
-    caller, thief = _operator(stage), stage.outside(stage.token())
-    if stage.random.random() < 0.5:
+    """The firewall lets everyone in, by its default or by two halves of the Internet, or the intruder's own address."""
+    intruder, random = Intruder(stage), stage.random
+    draw = random.random()
+    if draw < 0.4:
         rules: dict[str, Any] = {"defaultAction": "Allow"}
+    elif draw < 0.55:
+        rules = _ranges(stage, "0.0.0.0/1", "128.0.0.0/1")
+    elif draw < 0.65:
+        rules = _ranges(stage, f"{addresses.nth_network(addresses.OUTSIDE_V4, 0)[:-2]}.0/16")
     else:
-        rules = {"defaultAction": "Deny", "ipRules": [{"action": "Allow", "value": thief.address}]}
-    _update(stage, caller, stage.ticks, networkRuleSet=rules)
-    _use(stage, thief, _after(stage, stage.ticks))
-    return caller
+        rules = _ranges(stage, _own_address(stage))
+    ticks = intruder.sets(intruder.begins(), {"networkRuleSet": rules})
+    if random.random() < 0.35:
+        intruder.comes_back()
+        stated = whole(stage.registry, {})["properties"]["networkRuleSet"]
+        intruder.sets(ticks + intruder.pause(240, 1200), {"networkRuleSet": stated})
+    return intruder.caller
 
 
 def public_access_opened(stage: Stage) -> Caller:
-    """The public endpoint of a registry that is reached privately alone is opened, and a service pulls through it."""
-    caller, thief = _operator(stage), stage.outside(stage.service())
-    opened: dict[str, Any] = {"publicNetworkAccess": "Enabled"}
-    if stage.random.random() < 0.5:
-        opened["networkRuleSet"] = {"defaultAction": "Allow"}
-    _update(stage, caller, stage.ticks, **opened)
-    _use(stage, thief, _after(stage, stage.ticks))
-    return caller
+    """A private registry is put on the Internet, for all or for chosen networks; half go on to pull from there."""
+    intruder, random = Intruder(stage), stage.random
+    change: dict[str, Any] = {"publicNetworkAccess": "Enabled"}
+    draw = random.random()
+    if draw < 0.3:
+        change["networkRuleSet"] = {"defaultAction": "Allow"}
+    elif draw < 0.6:
+        change["networkRuleSet"] = _ranges(stage, _own_address(stage))
+    ticks = intruder.sets(intruder.begins(), change) + intruder.pause(30, 300)
+    if random.random() < 0.5:
+        _takes(stage, stage.outside(stage.service()), ticks)
+    return intruder.caller
 
 
 def anonymous_pull_opened(stage: Stage) -> Caller:
-    """Anybody is let pull, and nobody in particular does: one to six images without signing in."""
-    caller, anybody = _operator(stage), _stranger(stage, "")
-    _update(stage, caller, stage.ticks, anonymousPullEnabled=True)
-    ticks = _after(stage, stage.ticks)
-    for turn, place in enumerate(stage.places(stage.random.randint(1, 6))):
-        stage.tape.pull(ticks + seconds(9 * turn), anybody, stage.image(place))
-    return caller
+    """Anybody may pull: most then do so without a name, from far away; some close it again afterwards."""
+    intruder, random = Intruder(stage), stage.random
+    ticks = intruder.sets(intruder.begins(), {"anonymousPullEnabled": True}) + intruder.pause(20, 200)
+    if random.random() < 0.6:
+        nobody = stage.outside(Caller(stage.registry, "", "", random.choice(_CLIENTS)))
+        for place in stage.places(random.randint(1, 8)):
+            stage.tape.pull(ticks, nobody, stage.image(place))
+            ticks += intruder.pause(4, 40)
+    if random.random() < 0.4:
+        intruder.comes_back()
+        intruder.sets(ticks + intruder.pause(30, 300), {"anonymousPullEnabled": False})
+    return intruder.caller
 
 
 def credentials_taken(stage: Stage) -> Caller:
-    """Passwords are listed, renewed or made for a token that exists, and used: the admin account's or the token's."""
-    caller = _operator(stage)
-    operation = stage.random.choice((wire.LIST_CREDENTIALS, wire.REGENERATE_CREDENTIAL, wire.GENERATE_CREDENTIALS))
-    stage.tape.control(stage.ticks, caller, operation)
-    if operation == wire.GENERATE_CREDENTIALS:
-        thief = stage.outside(stage.token())
+    """The admin passwords are listed or renewed, or a token that exists is given new passwords."""
+    intruder, random = Intruder(stage), stage.random
+    ticks, draw = intruder.begins(), random.random()
+    if draw < 0.5:
+        for _ in range(random.choice((1, 1, 2, 3))):
+            ticks = intruder.does(ticks, wire.LIST_CREDENTIALS) + intruder.pause(1, 20)
+    elif draw < 0.75:
+        for name in ("password", "password2")[: random.randint(1, 2)]:
+            ticks = intruder.does(ticks, wire.REGENERATE_CREDENTIAL, request={"name": name}) + intruder.pause(2, 15)
     else:
-        thief = _stranger(stage, stage.registry.name)
-    if stage.random.random() < 0.8:  # the others keep the password for later
-        _use(stage, thief, _after(stage, stage.ticks))
-    return caller
+        _new_passwords(stage, intruder, ticks, _site_token(stage))
+    return intruder.caller
 
 
 def token_made(stage: Stage) -> Caller:
-    """A scope map over everything, a token on it and its password are made, and the token pulls from outside."""
-    caller, token = _operator(stage), stage.newcomer()
-    scope = f"/scopeMaps/{token.identity}"
-    actions = [f"repositories/{name}/content/read" for name in REPOSITORIES]
-    if stage.random.random() < 0.3:
-        actions += [f"repositories/{name}/content/write" for name in REPOSITORIES]
-    stage.tape.control(
-        stage.ticks, caller, wire.WRITE_SCOPE_MAP, below=scope, request={"properties": {"actions": actions}}
-    )
-    request = {"properties": {"scopeMapId": f"{stage.registry.resource_id}{scope}", "status": "enabled"}}
-    stage.tape.control(
-        stage.ticks + seconds(20), caller, wire.WRITE_TOKEN, below=f"/tokens/{token.identity}", request=request
-    )
-    stage.tape.control(stage.ticks + seconds(40), caller, wire.GENERATE_CREDENTIALS)
-    _use(stage, stage.outside(token), _after(stage, stage.ticks + seconds(40)))
-    return caller
+    """A token of the intruder's own, a site's token moved to the registry's widest map, or its map widened.
+
+    Half use the token from far away.
+    """
+    intruder, random = Intruder(stage), stage.random
+    ticks, draw, theirs = intruder.begins(), random.random(), _site_token(stage)
+    token = f"{random.choice(('ci-sync', 'mirror', 'backup', 'scan-readonly'))}{random.randrange(10)}"
+    if draw < 0.35:
+        below, wanted = f"/scopeMaps/{token}-defined-scope-map", _map(random.choice(("*", "payments/api")))
+        ticks = intruder.does(ticks, wire.WRITE_SCOPE_MAP, below=below, request=wanted, created=True)
+        ticks = _token(intruder, ticks + intruder.pause(1, 5), token, below)
+    elif draw < 0.6:
+        ticks = _token(intruder, ticks, token, "/scopeMaps/_repositories_admin")
+    elif draw < 0.8:
+        token = theirs
+        request = {"properties": {"scopeMapId": f"{stage.registry.resource_id}/scopeMaps/_repositories_admin"}}
+        ticks = intruder.does(ticks, wire.WRITE_TOKEN, below=f"/tokens/{token}", request=request)
+    else:
+        token = theirs
+        ticks = intruder.does(ticks, wire.WRITE_SCOPE_MAP, below=f"/scopeMaps/{token}", request=_map("*"))
+    if random.random() < 0.7:
+        ticks = _new_passwords(stage, intruder, ticks + intruder.pause(1, 30), token)
+    if random.random() < 0.5:
+        _takes(stage, stage.outside(Caller(stage.registry, token, "", "")), ticks + intruder.pause(10, 200))
+    return intruder.caller
 
 
-def _assigned(stage: Stage, caller: Caller, grantee: str) -> None:
-    role = stage.random.choice(_ROLES)
-    name = guid(f"{stage.random.getrandbits(128):032x}")
-    request = {
-        "Id": name,
-        "Properties": {
-            "PrincipalId": grantee,
-            "RoleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{role}",
-            "Scope": caller.registry.resource_id,
-        },
-    }
-    below = f"/providers/Microsoft.Authorization/roleAssignments/{name}"
-    stage.tape.control(stage.ticks, caller, wire.ASSIGN_ROLE, below=below, request=request)
+def _own_address(stage: Stage) -> str:
+    """Return an address of the intruder's: an IP rule takes IPv4 alone."""
+    return f"{addresses.nth_network(addresses.OUTSIDE_V4, stage.random.randrange(256))}.13"
 
 
-def role_given(stage: Stage) -> Caller:
-    """A new service principal is given a role on the registry; half of them are used within the quarter of an hour."""
-    caller = _operator(stage)
-    grantee = stage.newcomer()._replace(identity=guid(f"{stage.random.getrandbits(128):032x}"))
-    _assigned(stage, caller, grantee.identity)
-    if stage.random.random() < 0.5:
-        _use(stage, stage.away(grantee), _after(stage, stage.ticks))
-    return caller
+def _ranges(stage: Stage, *added: str) -> dict[str, Any]:
+    """Return the rule set as it is stated, with ranges let in as well: who adds a rule sends them all."""
+    rules = whole(stage.registry, {})["properties"]["networkRuleSet"]
+    return {**rules, "ipRules": [*rules["ipRules"], *({"action": "Allow", "value": one} for one in added)]}
 
 
-def role_given_above(stage: Stage) -> Caller:
-    """The role is given on the resource group: it holds for the registry, and no record about the registry says so."""
-    caller = _operator(stage)
-    group = stage.registry.resource_id.partition("/PROVIDERS/")[0]
-    above = caller._replace(registry=msgspec.structs.replace(stage.registry, resource_id=group))
-    _assigned(stage, above, guid(f"{stage.random.getrandbits(128):032x}"))
-    return caller
+def _map(repository: str) -> dict[str, Any]:
+    return {"properties": {"actions": [f"repositories/{repository}/{what}" for what in _EVERYTHING]}}
 
 
-def image_brought_in(stage: Stage) -> Caller:
-    """An image of a stranger's is imported over a base image, and both logs have it."""
-    caller, source = _operator(stage), stage.random.choice(_SOURCES)
-    base = stage.random.choice(("base/python", "base/node", "base/dotnet"))
-    image = made_image(base, f"3.{stage.number}", stage.people.seed, "import", stage.number)
-    request = {
-        "source": {"registryUri": source, "sourceImage": f"library/{base.partition('/')[2]}:latest"},
-        "targetTags": [f"{base}:{image.tag}"],
-        "mode": "Force",
-    }
-    stage.tape.control(stage.ticks, caller, wire.IMPORT_IMAGE, request=request)
-    stage.tape.act(
-        stage.ticks + seconds(15), caller, IMPORT, base, tag=image.tag, digest=image.index_digest,
-        media_type=f"{source}/library/{base.partition('/')[2]}",
-    )  # fmt: skip
-    return caller
+def _site_token(stage: Stage) -> str:
+    return stage.people.tokens[stage.registry.index][0].identity
 
 
-def log_switched_off(stage: Stage) -> Caller:
-    """The diagnostic setting is removed: for one to six hours nobody's pulls are logged, then somebody puts it back."""
-    caller = _operator(stage)
-    below = "/providers/Microsoft.Insights/diagnosticSettings/acr-audit"
-    stage.tape.control(stage.ticks, caller, wire.DELETE_DIAGNOSTIC_SETTING, below=below)
-    stage.hushed_until = stage.ticks + int(stage.random.uniform(1, 6) * HOUR)
-    return caller
+def _token(intruder: Intruder, ticks: int, token: str, scope: str) -> int:
+    request = {"properties": {"scopeMapId": f"{intruder.registry.resource_id}{scope}", "status": "enabled"}}
+    return intruder.does(ticks, wire.WRITE_TOKEN, below=f"/tokens/{token}", request=request, created=True)
 
 
-def log_narrowed(stage: Stage) -> Caller:
-    """The diagnostic setting is written anew to send logins alone: pulls are not logged, nothing is removed."""
-    caller = _operator(stage)
-    below = "/providers/Microsoft.Insights/diagnosticSettings/acr-audit"
-    logs = [
-        {"category": "ContainerRegistryLoginEvents", "enabled": True},
-        {"category": "ContainerRegistryRepositoryEvents", "enabled": False},
-    ]
-    request = {"properties": {"logs": logs}}
-    stage.tape.control(stage.ticks, caller, wire.WRITE_DIAGNOSTIC_SETTING, below=below, request=request)
-    return caller
+def _new_passwords(stage: Stage, intruder: Intruder, ticks: int, token: str) -> int:
+    request = {"tokenId": f"{stage.registry.resource_id}/tokens/{token}", "name": "password2"}
+    return intruder.does(ticks, wire.GENERATE_CREDENTIALS, request=request, long=stage.random.random() < 0.5)
 
 
-def registry_removed(stage: Stage) -> Caller:
-    """The registry is deleted, some of them after an attempt that a lock refused; it is back in one to three hours."""
-    caller = _operator(stage)
-    ticks = stage.ticks
-    if stage.random.random() < 0.5:
-        stage.tape.control(ticks, caller, wire.DELETE_REGISTRY, result=wire.FAILED)
-        ticks += int(stage.random.uniform(1, 8) * MINUTE)
-    stage.tape.control(ticks, caller, wire.DELETE_REGISTRY)
-    stage.hushed_until = ticks + int(stage.random.uniform(1, 3) * HOUR)
-    return caller
+def _takes(stage: Stage, caller: Caller, ticks: int) -> int:
+    """Write a login and up to six pulls, and return when they were over."""
+    caller = caller._replace(user_agent=stage.random.choice(_CLIENTS))
+    stage.tape.login(ticks, caller)
+    for place in stage.places(stage.random.randint(0, 6)):
+        ticks += seconds(stage.random.uniform(4, 30))
+        stage.tape.pull(ticks, caller, stage.image(place))
+    return ticks
 
 
-def lock_removed(stage: Stage) -> Caller:
-    """The lock against deletion goes, and within minutes 25 to 60 manifests do."""
-    caller = _operator(stage)
-    below = "/providers/Microsoft.Authorization/locks/keep"
-    stage.tape.control(stage.ticks, caller, wire.DELETE_LOCK, below=below)
-    start = stage.random.uniform(30, 300)
-    moments = stage.moments(stage.random.randint(25, 60), stage.random.uniform(60, 400), start=start)
-    for target, ticks in enumerate(moments):
-        remove(stage, caller, ticks, target)
-    return caller
-
-
-def private_endpoint_removed(stage: Stage) -> Caller:
-    """A private endpoint's connection is removed: who is behind it loses the registry, or is to take another way."""
-    caller = _operator(stage)
-    below = f"/privateEndpointConnections/aks.{stage.random.randrange(10**6):06d}"
-    stage.tape.control(stage.ticks, caller, wire.DELETE_PRIVATE_ENDPOINT, below=below)
-    if stage.random.random() < 0.5:
-        _update(stage, caller, stage.ticks + seconds(60), publicNetworkAccess="Enabled")
-    return caller
-
-
-def webhook_planted(stage: Stage) -> Caller:
-    """A webhook that tells each push to a host of the intruder's is made."""
-    caller = _operator(stage)
-    request = {
-        "location": stage.registry.location,
-        "properties": {"serviceUri": stage.random.choice(_COLLECTORS), "actions": ["push"], "status": "enabled"},
-    }
-    stage.tape.control(
-        stage.ticks, caller, wire.WRITE_WEBHOOK, below=f"/webhooks/sync{stage.random.randrange(100)}", request=request
-    )
-    return caller
-
-
-def written_unseen(stage: Stage) -> Caller:
-    """The registry's settings are written, the log does not hold what was asked; a token then pulls from outside."""
-    caller = _operator(stage)
-    stage.tape.control(stage.ticks, caller, wire.WRITE)
-    if stage.random.random() < 0.7:
-        _use(stage, stage.outside(stage.token()), _after(stage, stage.ticks))
-    return caller
-
-
-_SPAN: Final = timedelta(minutes=30)
-_READS: Final = fair.CONTROL | fair.OUTSIDE | fair.READ
+_SPAN: Final = timedelta(hours=1)
+_USED: Final = fair.CONTROL | fair.OUTSIDE | fair.CLIENT | fair.NEWCOMER | fair.READ
 KINDS: Final = (
     Kind(
-        "admin-user-enabled", "admin-user-enabled", admin_switched_on, place="admin-disabled", span=_SPAN, hours="any",
-        also=_READS | fair.ADMIN | fair.CLIENT | fair.NEWCOMER,
+        "admin-user-enabled", "admin-user-enabled", admin_switched_on, also=_USED | fair.ADMIN, span=_SPAN,
+        hours="any",
     ),
-    Kind("firewall-loosened", "firewall-loosened", firewall_opened, also=_READS, span=_SPAN, hours="any"),
+    Kind("firewall-loosened", "firewall-loosened", firewall_opened, also=fair.CONTROL, span=_SPAN, hours="any"),
     Kind(
         "public-access-enabled", "public-access-enabled", public_access_opened, place="private", span=_SPAN,
-        hours="any", also=_READS | {"public-address-on-private-registry"},
+        hours="any", also=_USED | {"public-address-on-private-registry", "role-drift"},
     ),
     Kind(
         "anonymous-pull-enabled", "anonymous-pull-enabled", anonymous_pull_opened, span=_SPAN, hours="any",
-        also=_READS | fair.CLIENT | {"anonymous-pull"},
+        also=_USED | {"anonymous-pull"},
     ),
     Kind(
         "credentials-listed-or-regenerated", "credentials-listed-or-regenerated", credentials_taken, span=_SPAN,
-        hours="any", also=_READS | fair.ADMIN | fair.CLIENT | fair.NEWCOMER,
+        hours="any", also=fair.CONTROL,
     ),
     Kind(
         "token-or-scope-map-written", "token-or-scope-map-written", token_made, span=_SPAN, hours="any",
-        also=_READS | fair.NEWCOMER,
+        also=_USED | {"role-drift"},
     ),
-    Kind(
-        "role-assigned-on-registry", "role-assigned-on-registry", role_given, span=_SPAN, hours="any",
-        also=fair.CONTROL | fair.NEWCOMER | fair.READ,
-    ),
-    Kind(
-        "role-assigned-above", "role-assigned-on-registry", role_given_above, also=fair.CONTROL, hours="any",
-        evasive=True,
-    ),
-    Kind(
-        "image-imported", "image-imported", image_brought_in, hours="any",
-        also=fair.CONTROL | fair.PUSH | fair.NETWORK | {"import-from-unapproved-source"},
-    ),
-    Kind(
-        "diagnostic-setting-removed", "diagnostic-setting-removed", log_switched_off, hours="any",
-        also=fair.CONTROL | {"registry-silent"},
-    ),
-    Kind(
-        "diagnostic-setting-narrowed", "diagnostic-setting-removed", log_narrowed, also=fair.CONTROL, hours="any",
-        evasive=True,
-    ),
-    Kind(
-        "registry-deleted", "registry-deleted", registry_removed, hours="any",
-        also=fair.CONTROL | {"registry-silent"},
-    ),
-    Kind(
-        "registry-lock-removed", "registry-lock-removed", lock_removed, also=fair.CONTROL | fair.DELETE | fair.NETWORK
-    ),
-    Kind(
-        "private-endpoint-removed", "private-endpoint-removed", private_endpoint_removed, place="private",
-        also=fair.CONTROL, hours="any",
-    ),
-    Kind("webhook-written", "webhook-written", webhook_planted, also=fair.CONTROL, hours="any"),
-    Kind("registry-written-unseen", "registry-written-unseen", written_unseen, also=_READS, span=_SPAN, hours="any"),
 )  # fmt: skip

@@ -54,7 +54,7 @@ class Templates:
         hook = {"serviceUri": "https://deploy.example.com/hook", "actions": ["push"], "status": "enabled"}
         log = {"logs": [{"categoryGroup": "audit", "enabled": True}]}
         return [
-            (wire.WRITE, "", {"properties": _settings(registry)}),
+            (wire.WRITE, "", {"properties": stated_settings(registry)}),
             (wire.WRITE_SCOPE_MAP, scope, {"properties": scope_map}),
             (wire.WRITE_TOKEN, f"/tokens/{self._token}", {"properties": token}),
             (wire.WRITE_WEBHOOK, "/webhooks/deploy", {"properties": hook}),
@@ -71,7 +71,8 @@ class Templates:
         ]
 
 
-def _settings(registry: Registry) -> dict[str, Any]:
+def stated_settings(registry: Registry) -> dict[str, Any]:
+    """Return the properties of a registry as its template states them, run after run."""
     ranges = [one for one in addresses.allowed_ranges(registry.index) if ":" not in one and not one.startswith("10.")]
     rules = [{"action": "Allow", "value": one} for one in ranges]
     return {
@@ -95,6 +96,6 @@ class AddressByHand:
             return
         caller = self._person.home_caller(self._registry, tape.random)
         address = addresses.host_in(addresses.CI_EGRESS[0], 10)
-        stated = _settings(self._registry)["networkRuleSet"]
+        stated = stated_settings(self._registry)["networkRuleSet"]
         rules = {**stated, "ipRules": [*stated["ipRules"], {"action": "Allow", "value": address}]}
         tape.control(moment.start, caller, wire.WRITE, request={"properties": {"networkRuleSet": rules}})
