@@ -2,7 +2,6 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,12 @@ from acrwatch.simulate import (
     Labelled,
     PlannedAttack,
     Scenario,
-    addresses,
     ground_truth,
     simulate,
     write_files,
 )
 from acrwatch.simulate.activity_wire import ACTIVITY_CATEGORY
 from acrwatch.simulate.attacks import control_objects, control_plane
-from acrwatch.simulate.everyday.control_plane import deployer_of
 from benchmarks.quality_figures import Figures
 from benchmarks.quality_world import START, play
 from detections.rule import SHIPPED, load_rules
@@ -31,8 +28,6 @@ _KINDS = tuple(kind.name for kind in (*control_plane.KINDS, *control_objects.KIN
 _RULES = {KINDS[name].rule for name in _KINDS}
 _EACH = 8
 _SEED = 51
-# Templates are run from there by a principal that the owner names: what a thief of both does looks like templates.
-_TEMPLATES = f"by {deployer_of(_SEED)} from {addresses.host_in(addresses.CI_EGRESS[1], 9)}"
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +58,15 @@ def test_each_attack_is_told_of_by_its_rule_and_nothing_benign_or_evasive_is(
     played, figures = play(scenario, rules, tmp_path, judge_days=8), Figures()
     figures.add(played)
     assert (len(rules), played.failed) == (14, set())
-    assert dict(_unexcused(figures.missed)) == {}
+    assert figures.missed == {}
     assert figures.examples == {}
     evasive = {name for name in _KINDS if KINDS[name].evasive}
-    assert {name: dict(figures.by_kind[name]) for name in evasive} == {name: {"": _EACH} for name in evasive}
+    assert {
+        name: (figures.by_kind[name][""], figures.by_kind[name][KINDS[name].rule]) for name in evasive
+    } == dict.fromkeys(evasive, (_EACH, 0))
     reasons = [alert.reason for alert in played.alerts if alert.rule == "registry-lock-removed"]
     told = [reason.partition("Within an hour the same identity did in the registry: ")[2] for reason in reasons]
     assert any(" delete." in one for one in told)
-
-
-def _unexcused(missed: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    for rule, attacks in missed.items():
-        if left := [one for one in attacks if not one.endswith(_TEMPLATES)]:
-            yield rule, left
 
 
 def test_an_action_starts_and_ends_or_is_refused_and_its_request_is_on_the_start(records: list[Labelled]) -> None:

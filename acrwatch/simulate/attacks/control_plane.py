@@ -9,7 +9,7 @@ from typing import Any, Final
 from acrwatch.simulate import activity_wire as wire
 from acrwatch.simulate import addresses
 from acrwatch.simulate.attacks import fair
-from acrwatch.simulate.attacks.intruder import Intruder, whole
+from acrwatch.simulate.attacks.intruder import Intruder, templates_of, whole
 from acrwatch.simulate.attacks.kind import Kind
 from acrwatch.simulate.attacks.stage import Stage
 from acrwatch.simulate.tape import Caller, seconds
@@ -105,7 +105,16 @@ def token_made(stage: Stage) -> Caller:
 
     Half use the token from far away.
     """
-    intruder, random = Intruder(stage), stage.random
+    return _makes_token(stage, Intruder(stage))
+
+
+def token_made_by_templates(stage: Stage) -> Caller:
+    """The pipeline that runs templates is taken over and does it, from where templates always run."""
+    return _makes_token(stage, Intruder(stage, templates_of(stage)))
+
+
+def _makes_token(stage: Stage, intruder: Intruder) -> Caller:
+    random = stage.random
     ticks, draw, theirs = intruder.begins(), random.random(), _site_token(stage)
     token = f"{random.choice(('ci-sync', 'mirror', 'backup', 'scan-readonly'))}{random.randrange(10)}"
     if draw < 0.35:
@@ -190,5 +199,9 @@ KINDS: Final = (
     Kind(
         "token-or-scope-map-written", "token-or-scope-map-written", token_made, span=_SPAN, hours="any",
         also=_USED | {"role-drift"},
+    ),
+    Kind(
+        "token-made-by-templates", "token-or-scope-map-written", token_made_by_templates, span=_SPAN, hours="any",
+        also=_USED | {"role-drift"}, evasive=True,
     ),
 )  # fmt: skip

@@ -36,11 +36,11 @@ class Refusal(Enum):
 
 
 class Intruder:
-    """Someone acting on the control plane of the stage's registry. All chance is the stage's."""
+    """Someone acting on the control plane of the stage's registry, drawn if not given. All chance is the stage's."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, caller: Caller | None = None) -> None:
         self._stage, self.registry, random = stage, stage.registry, stage.random
-        self.caller = _drawn(stage)
+        self.caller = _drawn(stage) if caller is None else caller
         self._app = random.choice(_CLIENTS)
         self._deployment = stage.tape.correlation() if random.random() < _TEMPLATE else None
         self._by_hand = self._app != wire.PORTAL and random.random() < _BY_HAND
@@ -179,8 +179,14 @@ def _lowered(change: Mapping[str, Any]) -> dict[str, Any]:
     return {name.lower(): _lowered(value) if isinstance(value, Mapping) else value for name, value in change.items()}
 
 
+def templates_of(stage: Stage) -> Caller:
+    """Return the principal that templates run as, at the address they run from."""
+    usual = addresses.host_in(addresses.CI_EGRESS[1], 9)
+    return Caller(stage.registry, deployer_of(stage.people.seed), usual, "")
+
+
 def _drawn(stage: Stage) -> Caller:
-    """Return a person with a stolen session, an insider, the templates' principal, a machine's identity or a guest."""
+    """Return a person with a stolen session, an insider, the templates' secret elsewhere, a machine or a guest."""
     random, draw = stage.random, stage.random.random()
     someone = random.choice(stage.people.people).home_caller(stage.registry, random)
     if draw < 0.35:
@@ -188,9 +194,7 @@ def _drawn(stage: Stage) -> Caller:
     if draw < 0.5:
         return someone
     if draw < 0.7:
-        usual = addresses.host_in(addresses.CI_EGRESS[1], 9)
-        templates = Caller(stage.registry, deployer_of(stage.people.seed), usual, "")
-        return templates if random.random() < 0.5 else stage.outside(templates)
+        return stage.outside(templates_of(stage))
     if draw < 0.85:
         machine = guid(f"{random.getrandbits(128):032x}")
         nat = addresses.host_in(addresses.CLUSTER_EGRESS, random.randrange(200))
