@@ -13,6 +13,7 @@ from ingest.activity.rows import ControlBatch
 from ingest.batch import Derivations, EventBatch
 from ingest.envelope import BYTE_ORDER_MARK, WHOLE_LIMIT
 from ingest.salvage import Salvage
+from ingest.table_rows import TableReader
 from ingest.tally import Tally
 from ingest.values import microseconds
 from ingest.wire import Horizon, WireReader
@@ -46,6 +47,7 @@ class Normaliser:
         """Take, in any case, the admin user names per registry beside the registry's own name; and the age limit."""
         self._derivations = Derivations(admin_usernames)
         self._reader = WireReader(self._derivations.resources)
+        self._table_reader = TableReader(self._derivations.resources)
         self._retention = retention
 
     def batch(self, messages: Sequence[Message], *, now: datetime) -> Normalised:
@@ -57,12 +59,18 @@ class Normaliser:
         horizon = self._horizon(now)
         events, control, tally = EventBatch(self._derivations, now), ControlBatch(now), Tally()
         salvage = Salvage(
-            self._reader, self._derivations.resources, horizon, events=events, control=control, tally=tally
+            (self._reader, self._table_reader),
+            self._derivations.resources,
+            horizon,
+            events=events,
+            control=control,
+            tally=tally,
         )
         for message in messages:
             columns = None
             if len(message.body) <= WHOLE_LIMIT:
-                columns = self._reader.columns_of(message.body.removeprefix(BYTE_ORDER_MARK), horizon)
+                body = message.body.removeprefix(BYTE_ORDER_MARK)
+                columns = self._reader.columns_of(body, horizon) or self._table_reader.columns_of(body, horizon)
             if columns is None:
                 salvage.take(message)
             else:

@@ -1,6 +1,6 @@
 """One message, record by record: what fits as structs, the rest member by member, each on its own merits."""
 
-from typing import Final
+from typing import Any, Final
 
 from acrwatch.core.model import Message
 from ingest.activity.rows import ControlBatch
@@ -8,10 +8,11 @@ from ingest.batch import EventBatch
 from ingest.envelope import Damage, unwrap
 from ingest.memo import Memo
 from ingest.rows import PLACE, Row, UnfitError
+from ingest.table_rows import ExportedRow, TableReader, decode_row
 from ingest.tally import Tally
 from ingest.tolerant import read_record
 from ingest.values import EPOCH, MICROSECOND, Resource, microseconds
-from ingest.wire import Horizon, WireReader, WireRecord, decode_record
+from ingest.wire import Columns, Horizon, WireReader, WireRecord, decode_record
 from storage.activity_row import ControlRecord
 
 CHUNK_RECORDS: Final = 8_192
@@ -23,7 +24,7 @@ class Salvage:
 
     def __init__(
         self,
-        reader: WireReader,
+        readers: tuple[WireReader, TableReader],
         resources: Memo[Resource],
         horizon: Horizon,
         *,
@@ -31,13 +32,14 @@ class Salvage:
         control: ControlBatch,
         tally: Tally,
     ) -> None:
-        self._reader = reader
+        self._reader, self._table_reader = readers
         self._resources = resources
         self._horizon = horizon
         self._events = events
         self._control = control
         self._tally = tally
         self._fitting: list[tuple[int, bytes, WireRecord]] = []
+        self._fitting_rows: list[tuple[int, bytes, ExportedRow]] = []
         self._rows: list[Row] = []
 
     def take(self, message: Message) -> None:
@@ -49,27 +51,34 @@ class Salvage:
                 place = -1 if piece.whole else ordinal
                 self._tally.reject(message, place, piece.reason, piece.detail, piece.body)
                 continue
-            record = decode_record(piece)
-            if record is None:
-                self._read(message, ordinal, piece)
-            else:
+            if (record := decode_record(piece)) is not None:
                 self._fitting.append((ordinal, piece, record))
-            if len(self._fitting) + len(self._rows) >= CHUNK_RECORDS:
+            elif (row := decode_row(piece)) is not None:
+                self._fitting_rows.append((ordinal, piece, row))
+            else:
+                self._read(message, ordinal, piece)
+            if len(self._fitting) + len(self._fitting_rows) + len(self._rows) >= CHUNK_RECORDS:
                 self._settle(message)
         self._settle(message)
         self._tally.close(message)
 
     def _settle(self, message: Message) -> None:
-        columns = self._reader.columns([record for _, _, record in self._fitting], self._horizon)
-        if columns is None:
-            for ordinal, piece, _ in self._fitting:
-                self._read(message, ordinal, piece)
-        else:
-            self._events.add(message, columns)
-        self._fitting.clear()
+        records = [record for _, _, record in self._fitting]
+        self._add(message, self._fitting, self._reader.columns(records, self._horizon))
+        rows = [row for _, _, row in self._fitting_rows]
+        self._add(message, self._fitting_rows, self._table_reader.columns(rows, self._horizon))
         if self._rows:
             self._events.add(message, list(zip(*self._rows, strict=True)))
             self._rows.clear()
+
+    def _add(self, message: Message, fitting: list[tuple[int, bytes, Any]], columns: Columns | None) -> None:
+        """Take what fits as columns, or each of them by itself where there are none."""
+        if columns is None:
+            for ordinal, piece, _ in fitting:
+                self._read(message, ordinal, piece)
+        else:
+            self._events.add(message, columns)
+        fitting.clear()
 
     def _read(self, message: Message, ordinal: int, piece: bytes) -> None:
         try:

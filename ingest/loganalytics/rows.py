@@ -19,6 +19,7 @@ _OF_THE_ROW: Final = frozenset(
      "_IsBillable", "_ItemId", "_TimeReceived", "_Internal_WorkspaceResourceId"}
 )  # fmt: skip
 _NEEDED: Final = frozenset({"TimeGenerated", "OperationName", "_ResourceId"})
+_MICROSECOND_PLACES: Final = len("2025-01-30T14:19:15.193173")
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
@@ -78,7 +79,11 @@ def chunks(rows: Sequence[LogRow], together: timedelta = timedelta.max) -> Itera
 
 
 def _row(values: Sequence[Any], kept: Sequence[tuple[int, str]], places: dict[str, int], table: str) -> LogRow:
-    record = {name: _plain(values[place]) for place, name in kept if values[place] not in (None, "")}
+    record = {
+        name: _written(value) if isinstance(value, datetime) else value
+        for place, name in kept
+        if (value := values[place]) is not None and value != ""
+    }
     record.setdefault("Category", table)
     taken = values[places[TAKEN]] if TAKEN in places else None
     time = values[places["TimeGenerated"]] if "TimeGenerated" in places else None
@@ -91,5 +96,6 @@ def _row(values: Sequence[Any], kept: Sequence[tuple[int, str]], places: dict[st
     )
 
 
-def _plain(value: Any) -> Any:
-    return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z" if isinstance(value, datetime) else value
+def _written(moment: datetime) -> str:
+    # Always six digits; in half the time that a format of its own takes.
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:_MICROSECOND_PLACES]}Z"

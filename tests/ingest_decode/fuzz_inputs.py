@@ -36,10 +36,30 @@ _INNER: Final = {
     "loginServer": "example.azurecr.io",
     "userAgent": "docker/27.0 (\\(linux\\))",
 }
+# The same event as exports of Log Analytics write it; queries leave out the last six.
+_ROW: Final = {
+    "TimeGenerated": "2025-01-30T14:19:15.193173Z",
+    "Category": "ContainerRegistryRepositoryEvents",
+    "_ResourceId": "/subscriptions/00000000-0000-0000-0000-000000000009/resourcegroups/r/providers"
+    "/microsoft.containerregistry/registries/example",
+    "Region": "westeurope",
+    **{name[0].upper() + name[1:]: _TOP[name] for name in list(_TOP)[3:] if name != "location"},
+    **{name[0].upper() + name[1:]: value for name, value in _INNER.items() if name != "tenantId"},
+    "UserTenantId": _INNER["tenantId"],
+    "Size": 742,
+    "TenantId": "00000000-0000-0000-0000-0000000000aa",
+    "SourceSystem": "Azure",
+    "Type": "ContainerRegistryRepositoryEvents",
+    "_BilledSize": 931.5,
+    "_IsBillable": "True",
+    "_Internal_WorkspaceResourceId": "/subscriptions/0/resourcegroups/r/providers/microsoft.operationalinsights/w",
+}
+_QUERIED: Final = len(_ROW) - 6
 # How other roads name the members of both (Log Analytics rows, lower case), and members that mean something else.
 _OTHER_NAMES: Final = (
     *("TimeGenerated", "Category", "Type", "_ResourceId", "ResourceId", "OperationName", "Identity", "Region"),
     *("ResultDescription", "DurationMs", "CallerIpAddress", "CorrelationId", "UserTenantId", "TenantId", "JwtId"),
+    *("MG", "ManagementGroupName", "TableName", "_ItemId", "_TimeReceived", "_SubscriptionId", "_BilledSize"),
     *("records", "metricName", "properties", "size", "Size", "jwtId", "RegionStamp", "level", "x", "\\u0078", ""),
     *("\u017fize", "re\u017fourceId", "\\ud83d\\ude00", "\\ud800", "a\\u0000b"),
 )
@@ -90,7 +110,9 @@ def make(chance: Random) -> bytes:
 
 
 def record(chance: Random) -> str:
-    """Return one record as JSON text, as Azure writes it or with up to four members changed."""
+    """Return one record as JSON text, as Azure or Log Analytics writes it or with up to four members changed."""
+    if chance.random() < 0.3:
+        return _row(chance)
     top: Members = [(name, json.dumps(value)) for name, value in _TOP.items()]
     inner: Members = [(name, json.dumps(value)) for name, value in _INNER.items()]
     if chance.random() < 0.3:
@@ -105,6 +127,14 @@ def record(chance: Random) -> str:
     else:
         top.insert(chance.randrange(len(top) + 1), ("properties", nested))
     return _written(top)
+
+
+def _row(chance: Random) -> str:
+    names = list(_ROW)[: chance.choice((_QUERIED, len(_ROW)))]
+    members: Members = [(name, json.dumps(_ROW[name])) for name in names]
+    for _ in range(chance.choice((0, 0, 1, 1, 2, 4))):
+        _bend(members, chance)
+    return _written(members)
 
 
 def change(body: bytes, chance: Random) -> bytes:
