@@ -58,7 +58,7 @@ class Alert:
 
     @property
     def status(self) -> str:
-        """new, active or closed; suppressed or staged where nobody was told."""
+        """new, active or closed; suppressed, staged or building-block where nobody was told."""
         return self._stored.status
 
     @property
