@@ -7,12 +7,9 @@ from typing import Any, Final
 from detections.behavioural.habit import ORDINARY, HabitDetection, Lens, Novelty, version_of
 from detections.behavioural.habit.question import Reason
 from detections.detection import Metadata
-from detections.placeholders import in_values
 from storage.state.habits import Slot
 
 _WRITES: Final = "e.operation IN ('push', 'delete', 'untag', 'purge', 'import')"
-# Whom the owner names as pushing does not drift by a first push, whenever that comes.
-_NAMED: Final = f"e.operation = 'push' AND ({in_values('e.identity', 'push_identities')})"
 _PULLS: Final = {"operation": "Pull", "identity": "kubelet", "caller_ip": "198.51.100.7", "repeat": 30, "every": "1d"}
 _PUSH: Final = {**_PULLS, "operation": "Push", "repository": "app", "repeat": 1, "at": "30d", "status": 201}
 
@@ -32,13 +29,6 @@ _CASES: Final[tuple[Mapping[str, Any], ...]] = (
         "name": "a pipeline that pushed while it was learned",
         "alerts": 0,
         "events": [_PULLS, {**_PUSH, "at": "3d"}, _PUSH],
-    },
-    {
-        "name": "one whom the owner names as pushing pushes, and another day deletes",
-        "alerts": 1,
-        "reason": "wrote: 1 delete",
-        "context": {"contoso": {"push_identities": ["kubelet"]}},
-        "events": [_PULLS, _PUSH, {**_PUSH, "operation": "Delete", "status": 202, "at": "32d"}],
     },
     {
         "name": "an identity that was used on three days only",
@@ -67,7 +57,7 @@ METADATA: Final = Metadata(
     title="Identity that only ever pulled now writes",
     description=(
         "The first push, delete, untag, purge or import by an identity that has been known for 14 days, was used on 5 "
-        "of the last 60 and did nothing but pull and log in. Pushes by those whom push_identities names are no news."
+        "of the last 60 and did nothing but pull and log in."
     ),
     level="high",
     status="experimental",
@@ -87,7 +77,6 @@ METADATA: Final = Metadata(
     ),
     falsepositives=("A person or pipeline that was given a new task", "A break-glass identity used for a repair"),
     blind_spots=(
-        "A push by an identity that push_identities names is expected, the first one too.",
         "An identity that wrote once, in its first 14 days too, may write for ever.",
         "Identities used on fewer than 5 of the last 60 days are not judged.",
         "A right that was given but not used does not show in this log.",
@@ -102,7 +91,7 @@ METADATA: Final = Metadata(
 
 DETECTION: Final = HabitDetection(
     METADATA,
-    Lens(where=ORDINARY, subject="e.actor", value=f"CASE WHEN {_WRITES} AND NOT ({_NAMED}) THEN 'write' END"),
+    Lens(where=ORDINARY, subject="e.actor", value=f"CASE WHEN {_WRITES} THEN 'write' END"),
     Novelty(least_dates=5, most_news=0),
     _sentence,
 )
