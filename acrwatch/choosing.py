@@ -15,7 +15,7 @@ from storage.selection import Selection
 OneOrMore = str | Iterable[str] | None
 
 SEVERITIES: Final = ("informational", "low", "medium", "high", "critical")
-STATUSES: Final = ("new", "active", "closed", "suppressed", "staged")
+STATUSES: Final = ("new", "active", "closed", "suppressed", "staged", "building-block")
 
 # Left out unless asked for: the day of `event_time` again, and `caller_ip` again as a key for joins by range.
 _ON_REQUEST: Final = (PARTITION_COLUMN, "ip_key")

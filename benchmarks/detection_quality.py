@@ -2,7 +2,7 @@
 
 Plays labelled worlds of 90 days (`quality_world`) through the decoder, a lake and the engine, with the whole library
 and a context as the registries' owners would configure it, and prints markdown for docs/detection-quality.md. Unless
-told otherwise: four worlds, 12 million benign events in all. A short run: `--events 200000 --worlds 1`.
+told otherwise: four worlds, more than 10 million events in all. A short run: `--events 200000 --worlds 1`.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from detections.suppressing import spoken
 # mission rules existed. The scenarios are the work of people who had not read the rules. Rules are tuned on other seeds
 # (docs/detection-quality.md says which); the first of these was once.
 SEEDS: Final = (101, 211, 307, 401)
-# Of machines; with everyday trouble and the victims' own life some 12 million in all.
-EVENTS: Final = 8_000_000
+# Of machines; with everyday trouble and the victims' own life 10.6 million in all.
+EVENTS: Final = 9_000_000
 # Below it a world's pipelines and clusters hardly ever work, and nothing is strange for them.
 LEAST_EVENTS: Final = 200_000
 
@@ -94,9 +94,13 @@ def _context(scenario: Scenario) -> Iterator[str]:
 def _explained(figures: Figures, library: Collection[str], limit: int) -> Iterator[str]:
     if not limit:
         return
-    named: Sequence[tuple[str, Mapping[str, list[str]]]] = (("missed", figures.missed), ("false", figures.examples))
+    named: Sequence[tuple[str, Mapping[str, list[str]]]] = (
+        ("missed", figures.missed),
+        ("told to nobody", figures.untold),
+        ("false", figures.examples),
+    )
     for title, found in named:
-        for slug in sorted(found.keys() & set(library)):
+        for slug in sorted(found.keys() & set(library) if title == "missed" else found):
             yield f"\n{slug}: {len(found[slug])} {title}"
             step = max(1, len(found[slug]) // limit)
             yield from (f"  {line}" for line in found[slug][::step][:limit])

@@ -148,7 +148,7 @@ def _restate(alerting: Alerting, entity: Entity, low: datetime, high: datetime, 
 
 def _held(connection: Connection, ids: Sequence[str]) -> list[Alert]:
     """Return those of an entity's alerts that count; none where they cannot add up to anything."""
-    kinds = {(rule, severity) for rule, severity in alerts.kinds_of(connection, ids) if rule != SLUG}
+    kinds = {kind for kind in alerts.kinds_of(connection, ids) if kind[0] != SLUG}
     return [alert for alert in alerts.some(connection, ids) if counts(alert)] if may_add_up(kinds) else []
 
 
@@ -182,7 +182,8 @@ def _episode(entity: Entity, moment: Moment) -> Episode:
 def _notes(entity: Entity, moment: Moment) -> dict[str, Any]:
     by_rule: dict[str, list[str]] = {}
     for part in moment.parts:
-        by_rule.setdefault(part.rule, []).append(part.severity)
+        untold = ", building block" if part.status == alerts.BUILDING_BLOCK else ""
+        by_rule.setdefault(part.rule, []).append(part.severity + untold)
     said = ", ".join(f"{rule} ({', '.join(sorted(set(levels)))})" for rule, levels in sorted(by_rule.items()))
     return {
         "severity": moment.severity,

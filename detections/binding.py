@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from acrwatch.core.registry import EVERY
 from detections.context import Context, is_pattern, like_pattern
+from detections.ip_rules import rules_within
 from detections.placeholders import MARK
 
 _HERE: Final = f"c.registry IN (e.registry, '{EVERY}')"
@@ -61,6 +62,8 @@ def _condition(context: Context, kind: str, name: str, words: str, literals: int
     if kind == "flagged":
         return _of_registries(context.flagged(name))
     ranges, values = context.intervals(name), context.values(name)
+    if kind == "within":
+        return rules_within(words, ranges)
     if kind == "listed":
         return _of_registries({*(entry[0] for entry in ranges), *(entry[0] for entry in values)})
     parts = [

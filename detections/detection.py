@@ -20,9 +20,9 @@ class Metadata:
 
     `slug` is its public name and file name, `version` the hash of its content. Matches of one group within `group_for`
     of each other are one alert. `entities` maps an entity type to the group field or evidence field holding it.
-    `reason` is a template over group fields, facts and `count`. `stage` (staged, active, retired) is where its life
-    begins; from then on people decide (`storage.state.stages`). `no_technique` says why no ATT&CK technique is among
-    the tags, where none is.
+    `reason` is a template over group fields, facts and `count`. `stage` (staged, building-block, active, retired) is
+    where its life begins; from then on people decide (`storage.state.stages`). `no_technique` says why no ATT&CK
+    technique is among the tags, where none is.
     """
 
     slug: str

@@ -1,6 +1,7 @@
-"""Which matches people are told of: not those of a rule that is staged, nor those that a suppression hides.
+"""Which matches people are told of: not those of a rule that is staged, nor those that a suppression hides, nor those
+that are too weak to be told alone (building blocks), all of a rule's or those that it says so of.
 
-Both are judged by event time, never by the time of arrival or of judgement: a late event of a suppressed hour is
+All are judged by event time, never by the time of arrival or of judgement: a late event of a suppressed hour is
 suppressed, one of an hour after it is not, and the end of a suppression releases nothing. So what stands is the same
 however the events were split (P4). What is not told is recorded all the same, in alerts set apart from the others.
 """
@@ -17,9 +18,12 @@ from sqlalchemy import Connection
 from detections.detection import Metadata
 from detections.episode import Episode
 from storage.state import stages, suppressions
-from storage.state.alerts import LIVE, STAGED, SUPPRESSED, Alert, Lane
+from storage.state.alerts import BLOCKS, LIVE, STAGED, SUPPRESSED, Alert, Lane
 from storage.state.stages import Life
 from storage.state.suppressions import Suppression
+
+# The note by which a detection says of a match that it is a building block, though the rule is not.
+WEAK: Final = "building_block"
 
 # The field of an event that a condition is about, beside the rule.
 FIELDS: Final[Mapping[str, str]] = {
@@ -53,7 +57,9 @@ class Lanes:
             if hides(one, episode) and not any(_stated(alert, episode, one) for alert in said):
                 return Lane(SUPPRESSED, one.id)
         stage = self.life.stage_at(episode.first)
-        return None if stage == stages.RETIRED else Lane(STAGED) if stage == stages.STAGED else LIVE
+        if stage in (stages.RETIRED, stages.STAGED):
+            return None if stage == stages.RETIRED else Lane(STAGED)
+        return BLOCKS if stage == stages.BUILDING_BLOCK or episode.facts.notes.get(WEAK) else LIVE
 
     def sort(self, episodes: Sequence[Episode], said: Collection[Alert] = ()) -> dict[Lane, list[Episode]]:
         """Return the matches by lane, in order of the lanes; those of a retired time are left out."""

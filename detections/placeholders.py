@@ -12,6 +12,7 @@ from typing import Final
 from acrwatch.core.registry import FLAGS, LISTS, RANGES, is_name
 
 ADDRESSES: Final = frozenset({"caller_ip", "caller_ip_address"})
+IP_RULES: Final = "ip_rules"
 WITH: Final = "registries_with_"
 LIKE: Final = "like_"
 
@@ -25,9 +26,10 @@ _LIST_NAMES: Final = frozenset(setting.name for setting in LISTS)
 def placeholder(field: str, words: str, name: str) -> str:
     """Return the predicate of `field|expand: '%name%'`; `words` is the field's SQL as text.
 
-    On an address it is a list of ranges, on `registry` a flag or `registries_with_` and a list's name, elsewhere a list
-    of values, or with `like_` before its name what is spelled almost like one of them. A name that nobody has
-    configured is an empty list. Raises ValueError where a name whose kind is known stands with another.
+    On an address it is a list of ranges, on the IP rules of a registry one that holds them all, on `registry` a flag or
+    `registries_with_` and a list's name, elsewhere a list of values, or with `like_` before its name what is spelled
+    almost like one of them. A name that nobody has configured is an empty list. Raises ValueError where a name whose
+    kind is known stands with another.
     """
     if field == "registry":
         if name.startswith(WITH):
@@ -38,7 +40,9 @@ def placeholder(field: str, words: str, name: str) -> str:
     if field in ADDRESSES:
         _refuse(name, _LIST_NAMES, "a list of values: it does not go with addresses")
         return in_ranges(name)
-    _refuse(name, _RANGE_NAMES, "a list of ranges: it goes with caller_ip")
+    if field == IP_RULES and name in _RANGE_NAMES:
+        return rules_within(words, name)
+    _refuse(name, _RANGE_NAMES, "a list of ranges: it goes with caller_ip or ip_rules")
     if name.startswith(LIKE):
         return like_values(words, name.removeprefix(LIKE))
     return in_admins(words) if name == "admin_usernames" else in_values(words, name)
@@ -68,6 +72,11 @@ def list_asked_for(name: str) -> str:
 def in_ranges(name: str) -> str:
     """Return the predicate that the caller's address lies in a list of ranges of its registry, or of all."""
     return _later("ranges", name, "e.ip_key")
+
+
+def rules_within(words: str, name: str) -> str:
+    """Return the predicate that every rule of a firewall, as the log spells them, lies in a range of its registry."""
+    return _later("within", name, words)
 
 
 def in_values(words: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a staged rule would have told: the evidence that its promotion is decided by."""
+"""What a staged rule, or one of building blocks, would have told: the evidence that its promotion is decided by."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -35,7 +35,8 @@ class Evidence:
 def evidence(connection: Connection, slug: str, life: Life, *, now: datetime) -> Evidence:
     """Return what is known of a rule by the alerts it would have raised, from the time at which it was staged, or from
     its first such alert where history was judged as well."""
-    found = alerts.find(connection, status=alerts.STAGED, rule=slug)
+    apart = (alerts.STAGED, alerts.BUILDING_BLOCK)
+    found = [alert for status in apart for alert in alerts.find(connection, status=status, rule=slug)]
     since = min([step.at for step in life.steps[-1:]] + [alert.first_seen for alert in found], default=now)
     by_entity = Counter((one["type"], one["value"]) for alert in found for one in alert.entities)
     top = [(type_, value, number) for (type_, value), number in by_entity.most_common(_MOST)]

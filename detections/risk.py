@@ -8,6 +8,10 @@ the next lower ones together reach it, 2.5 times those below: three rules of one
 What stands is a function of the alerts that stand (P4), their verdicts among them: an alert that a person called false,
 benign, a test or a duplicate is worth nothing, and what happened before a person closed an alert about the risk of an
 entity is not counted towards the next.
+
+Building blocks (docs/decisions/0019) are alerts that nobody was told of. They are worth their points and set no bar,
+for nobody has heard of them. They wake somebody where two alerts at least come together and reach a severity that none
+of the told ones has, medium at the least.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +23,7 @@ from typing import Final
 from acrwatch.core.identity import OBJECT_ID, USER, identity_kind
 from acrwatch.core.verdict import BENIGN, DUPLICATE, FALSE, outcome_of
 from detections.detection import Group, Metadata
-from storage.state.alerts import LIVE, Alert, Lane
+from storage.state.alerts import BLOCKS, LIVE, Alert, Lane
 from storage.state.risk import Entity
 
 SLUG: Final = "entity-risk"
@@ -30,15 +34,21 @@ FADES_AFTER: Final = timedelta(days=1)
 HORIZON: Final = timedelta(days=4)
 
 _ORDER: Final = tuple(POINTS)
+# What building blocks alone must reach to be told: what is less is read when there is time, as each of them may be.
+_LEAST: Final = "medium"
+# Building blocks of these count once together: whoever is in a new country is on a new network.
+_PLACE: Final = ("first-country", "country-new-to-registry", "anomalous-source-ip")
+_SAME: Final[Mapping[str, str]] = dict.fromkeys(_PLACE, "place")
 
 METADATA: Final = Metadata(
     slug=SLUG,
     id="0f6f5a0e-5d1b-4c57-8d0a-6f0e3a1b7c21",
-    version="1",
+    version="2",
     title="Several rules together speak of one identity",
     description=(
         "Alerts that are each too small to matter add up: by entity, each rule once, fading after a day. "
-        "Severities weigh 4 (low), 10 (medium), 25 (high) and 62 (critical) points; the score is read on that scale."
+        "Severities weigh 4 (low), 10 (medium), 25 (high) and 62 (critical) points; the score is read on that scale. "
+        "Building blocks, of which nobody is told alone, count as well."
     ),
     level="medium",
     status="stable",
@@ -105,7 +115,8 @@ def _spelled(name: str, registries: Sequence[str]) -> Iterator[str]:
 def counts(alert: Alert) -> bool:
     """Return whether an alert is worth anything to anyone's risk."""
     dismissed = outcome_of(alert.close_reason) in (FALSE, BENIGN) or alert.close_reason in (DUPLICATE, "test")
-    return alert.standing and Lane.of(alert) == LIVE and alert.rule != SLUG and not dismissed and _points(alert) > 0
+    known = Lane.of(alert) in (LIVE, BLOCKS)
+    return alert.standing and known and alert.rule != SLUG and not dismissed and _points(alert) > 0
 
 
 def _points(alert: Alert) -> int:
@@ -126,24 +137,33 @@ def severity_of(score: float) -> str:
 
 
 def counted(held: Iterable[Alert], moment: datetime) -> tuple[Alert, ...]:
-    """Return the alert of each rule that is worth most at a moment, the earlier of two, in order of time."""
-    best: dict[str, tuple[float, Alert]] = {}
+    """Return the alert of each rule that is worth most at a moment, the earlier of two, in order of time.
+
+    Of building blocks that see the same it is one; of a rule, one that was told if there is one.
+    """
+    best: dict[str, tuple[bool, float, Alert]] = {}
     for alert in sorted(held, key=_in_order):
-        points = worth(alert, moment)
-        if points > (best[alert.rule][0] if alert.rule in best else 0):
-            best[alert.rule] = points, alert
-    return tuple(sorted((alert for _, alert in best.values()), key=_in_order))
+        block, points = _is_block(alert), worth(alert, moment)
+        about = _about(alert.rule, block=block)
+        if points > 0 and (about not in best or (not block, points) > best[about][:2]):
+            best[about] = not block, points, alert
+    return tuple(sorted((alert for _, _, alert in best.values()), key=_in_order))
 
 
-def may_add_up(kinds: Iterable[tuple[str, str]]) -> bool:
-    """Return whether alerts of these rules and severities can be worth more together than each, if all were fresh.
+def may_add_up(kinds: Collection[tuple[str, str, bool]]) -> bool:
+    """Return whether alerts of these rules and severities, building blocks or not, can be worth more together than what
+    was told of them, if all were fresh.
 
     False is certain. The alerts themselves need no look, of which one noisy rule may have hundreds for one entity.
     """
-    worst: dict[str, int] = {}
-    for rule, severity in sorted(kinds, key=lambda kind: _rank(kind[1])):
-        worst[rule] = POINTS.get(severity, 0)
-        if _rank(severity_of(sum(worst.values()))) > _rank(severity):
+    bars = {_rank(severity) for _, severity, block in kinds if not block}
+    for bar in sorted(bars | {_rank(_LEAST) - 1}):
+        worst: dict[str, int] = {}
+        for rule, severity, block in kinds:
+            if block or _rank(severity) <= bar:
+                about = _about(rule, block=block)
+                worst[about] = max(POINTS.get(severity, 0), worst.get(about, 0))
+        if len(worst) > 1 and _rank(severity_of(sum(worst.values()))) > bar:
             return True
     return False
 
@@ -161,11 +181,11 @@ def moments(held: Collection[Alert], cuts: Sequence[datetime] = ()) -> Iterator[
         alive: list[Alert] = []
         for time, begun in groupby(segment, key=lambda alert: alert.first_seen):
             alive = [one for one in alive if time - one.last_seen <= HORIZON] + list(begun)
-            if not may_add_up({(one.rule, one.severity) for one in alive}):
+            if not may_add_up({(one.rule, one.severity, _is_block(one)) for one in alive}):
                 continue
             parts = counted(alive, time)
             score = sum(worth(part, time) for part in parts)
-            if _rank(severity_of(score)) > max(_rank(part.severity) for part in parts):
+            if len(parts) > 1 and _rank(severity_of(score)) > _bar(parts):
                 last = max(part.last_seen for part in parts)
                 yield Moment(min(part.first_seen for part in parts), max(last, time), parts, score)
 
@@ -201,6 +221,19 @@ def united(found: Iterable[Moment]) -> list[Moment]:
             one = Moment(before.first, max(before.last, one.last), ordered, max(before.score, one.score))
         chains.append(one)
     return chains
+
+
+def _bar(parts: Iterable[Alert]) -> int:
+    """Return the rank of the highest severity that somebody was told of, or of what is below telling."""
+    return max((_rank(part.severity) for part in parts if not _is_block(part)), default=_rank(_LEAST) - 1)
+
+
+def _is_block(alert: Alert) -> bool:
+    return Lane.of(alert) == BLOCKS
+
+
+def _about(rule: str, *, block: bool) -> str:
+    return _SAME.get(rule, rule) if block else rule
 
 
 def _rank(severity: str) -> int:

@@ -116,7 +116,9 @@ class Hand:
         )
 
     def _change(self, alert: Alert, change: str, comment: str | None = None, **fields: Any) -> Alert:
-        if fields and alert.status in alerts.SET_APART:
+        if alert.status == alerts.BUILDING_BLOCK:  # a verdict takes its points away; its lane stays
+            fields.pop("status", None)
+        elif fields and alert.status in alerts.SET_APART:
             raise ConflictError(
                 f"alert {alert.id} is {alert.status}: nobody was told of it, so there is nothing to do about it",
                 remedy="Comments are kept",

@@ -16,7 +16,12 @@ COLUMNS: Final = (
     Column("rule", pa.string(), "slug of the detection that raised it", required=True),
     Column("title", pa.string(), "what the detection calls it", required=True),
     Column("severity", pa.string(), "informational, low, medium, high or critical", required=True),
-    Column("status", pa.string(), "new, active or closed; suppressed or staged where nobody was told", required=True),
+    Column(
+        "status",
+        pa.string(),
+        "new, active or closed; suppressed, staged or building-block where nobody was told",
+        required=True,
+    ),
     Column("close_reason", pa.string(), "the verdict of whoever closed it, or why the engine did"),
     Column("reason", pa.string(), "why, in one sentence with the real values", required=True),
     Column("registries", _TEXTS, "registries concerned", required=True),

@@ -26,6 +26,12 @@ _OPTIONS: Final = (
         "--suppressed", "apart", flag_value="suppressed", help="Those that a suppression keeps from being told."
     ),
     click.option("--staged", "apart", flag_value="staged", help="Those that staged rules would have raised."),
+    click.option(
+        "--building-blocks",
+        "apart",
+        flag_value="building-block",
+        help="Those that are too weak to be told alone, and count towards entity-risk.",
+    ),
     click.option("--all", "everything", is_flag=True, help="Historical, merged and withdrawn ones too."),
 )
 
@@ -74,7 +80,9 @@ def filter_options(command: F) -> F:
     def with_filters(*arguments: Any, **given: Any) -> Any:
         filters = Filters(**{field.name: given.pop(field.name) for field in fields(Filters)})
         if filters.apart is not None and filters.status is not None:
-            raise click.UsageError("--suppressed and --staged go without --status: theirs is their own")
+            raise click.UsageError(
+                "--suppressed, --staged and --building-blocks go without --status: theirs is their own"
+            )
         return command(*arguments, filters=filters, **given)
 
     wrapped: Any = with_filters

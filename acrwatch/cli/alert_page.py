@@ -84,6 +84,9 @@ def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
         yield cell(f"Suppressed by suppression {document['suppressed_by']}: it was not delivered.", "yellow")
     if document["status"] == "staged":
         yield cell("Its rule was staged: it was not delivered.", "yellow")
+    if document["status"] == "building-block":
+        told = "it counts towards entity-risk, and was not delivered"
+        yield cell(f"A building block, too weak to be told alone: {told}.", "yellow")
     if document["historical"]:
         yield cell("Historical: its events came too late to be news, so it was not delivered.", "yellow")
     if document["changed_after_close"]:

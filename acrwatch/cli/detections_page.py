@@ -11,6 +11,7 @@ from detections.detection import Detection, Metadata
 from detections.library import read_library
 from detections.placeholders import LIKE, WITH, list_asked_for
 from detections.rule import SHIPPED
+from storage.state.stages import ACTIVE
 
 _INTRO: Final = """\
 # Detections
@@ -44,6 +45,7 @@ def _section(detection: Detection) -> str:
     about = detection.metadata
     lines = [f"## {about.slug}\n", f"**{about.title}** ({about.level}). {_sentence(about.description)}\n"]
     facts = {
+        "Begins": "" if about.stage == ACTIVE else about.stage,
         "ATT&CK": _techniques(about),
         "One alert per": f"{', '.join(about.group_by)}, up to {span(about.group_for)} apart",
         **_context(detection),

@@ -23,17 +23,27 @@ LIFE_COLUMNS: Final = (
     Column("A WEEK", lambda rule: _rate(rule)),
     Column("PRECISION", lambda rule: precision_words(rule)),
 )
+# What is counted of a rule that tells nobody, by its stage.
+_UNTOLD: Final[Mapping[str, str]] = {"staged": "staged_per_week", "building-block": "blocks_per_week"}
 _REASON = click.option("--reason", metavar="TEXT", required=True, help="Why; it is kept with your name.")
 
 
 @click.command()
 @click.argument("slug")
 @_REASON
+@click.option("--building-block", is_flag=True, help="Let its alerts count towards entity-risk, and tell nobody alone.")
 @by_option
 @pass_session
-def stage(session: Session, /, slug: str, reason: str, by: str) -> None:
-    """Let a rule run without telling anybody. What it would have told is kept: alerts list --staged."""
-    if _step(session, slug, "staged", reason, by):
+def stage(session: Session, /, slug: str, reason: str, building_block: bool, by: str) -> None:
+    """Let a rule run without telling anybody. What it would have told is kept: alerts list --staged.
+
+    With --building-block its alerts are evidence: they tell nobody either, and count towards entity-risk.
+    """
+    if building_block:
+        if _step(session, slug, "building-block", reason, by):
+            seen = f"acrwatch alerts list --building-blocks --rule {slug}"
+            note(f"{slug} makes building blocks of events from now on: they count towards entity-risk. {seen}")
+    elif _step(session, slug, "staged", reason, by):
         note(f"{slug} is staged: of events from now on it tells nobody. acrwatch alerts list --staged --rule {slug}")
 
 
@@ -108,7 +118,8 @@ def with_life(session: Session, rules: Sequence[Mapping[str, Any]]) -> list[dict
 
 def life_lines(rule: Mapping[str, Any]) -> "list[RenderableType]":
     """Return a rule's figures and steps for a person; `rule` is one of `with_life`."""
-    told = f"{rule['alerts_per_week']} alerts a week" if rule["stage"] != "staged" else _rate(rule) + " a week, staged"
+    untold = rule["stage"] in _UNTOLD
+    told = f"{_rate(rule)} a week, {rule['stage']}" if untold else f"{rule['alerts_per_week']} alerts a week"
     closed = ", ".join(f"{number} {outcome}" for outcome, number in rule["closed"].items())
     lines = [f"{told}; {rule['suppressed']} suppressed", f"precision {precision_words(rule)}; closed: {closed}"]
     lines += [f"{one['stage']} since {one['at']} by {one['actor']}: {one['reason']}" for one in rule["stages"]]
@@ -121,8 +132,8 @@ def precision_words(rule: Mapping[str, Any]) -> str:
 
 
 def _rate(rule: Mapping[str, Any]) -> str:
-    staged = rule["stage"] == "staged"
-    return f"({rule['staged_per_week']:g})" if staged else f"{rule['alerts_per_week']:g}"
+    untold = _UNTOLD.get(rule["stage"])
+    return f"({rule[untold]:g})" if untold else f"{rule['alerts_per_week']:g}"
 
 
 def _figures_as_json(one: "Figures | None") -> dict[str, Any]:
@@ -132,6 +143,7 @@ def _figures_as_json(one: "Figures | None") -> dict[str, Any]:
     return {
         "alerts_per_week": found.alerts_per_week,
         "staged_per_week": found.staged_per_week,
+        "blocks_per_week": found.blocks_per_week,
         "suppressed": found.suppressed,
         "closed": {"true": found.true, "benign": found.benign, "false": found.false},
         "judged": found.judged,

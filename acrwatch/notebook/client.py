@@ -82,9 +82,9 @@ class Client:
     ) -> pd.DataFrame:
         """Return the alerts with events in a span, newest alert first; the columns stand in docs/columns.md.
 
-        `status` is new, active, closed, suppressed or staged; without it all but the last two. `severity` is one, such
-        as "high", a comparison such as ">=medium", or several. Historical ones are among them, marked so. Raises
-        ConfigError where no state database is known.
+        `status` is new, active, closed, suppressed, staged or building-block; without it all but the last three.
+        `severity` is one, such as "high", a comparison such as ">=medium", or several. Historical ones are among them,
+        marked so. Raises ConfigError where no state database is known.
         """
         asked = span_of(span, self._clock.now())
         state = None if status is None else one_of(status, STATUSES, "status")

@@ -15,7 +15,7 @@ from storage import lookup
 from storage.query import Reader
 from storage.state import alerts as store
 from storage.state import runs
-from storage.state.alerts import SET_APART, Alert
+from storage.state.alerts import STAGED, SUPPRESSED, Alert
 
 LINES: Final = 200
 """Lines of the sequence that are shown; those with evidence first, and the page says how many there are."""
@@ -106,6 +106,6 @@ def _related(connection: Connection, alert: Alert, scope: Scope, about: About) -
         other
         for other in scope.within(store.touching(connection, scope.since, scope.until))
         if other.id != alert.id
-        and other.status not in SET_APART
+        and other.status not in (SUPPRESSED, STAGED)
         and names & {(one["type"], one["value"].casefold()) for one in other.entities}
     ]

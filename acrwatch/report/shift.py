@@ -16,7 +16,7 @@ from detections.alerting import ENGINE
 from storage.query import Reader
 from storage.state import alerts as store
 from storage.state import runs, suppressions
-from storage.state.alerts import CLOSED, SET_APART, STAGED, SUPPRESSED, Alert
+from storage.state.alerts import BUILDING_BLOCK, CLOSED, SET_APART, STAGED, SUPPRESSED, Alert
 from storage.state.suppressions import Suppression
 
 SEVERITIES: Final = ("critical", "high", "medium", "low", "informational")
@@ -44,10 +44,10 @@ class Told:
 class Shift:
     """Everything a report on a span says.
 
-    `alerts`: those people were told of or could see, gravest first. `apart`: suppressed and staged ones. `old`: how
-    many historical ones were raised in this time on events of others. `before`: alerts of earlier times that are open
-    still. `told`: the important ones in full. `changes`: what people did, to
-    whatever alert. `hidden`: the suppressions behind `apart`, by id.
+    `alerts`: those people were told of or could see, gravest first. `apart`: suppressed and staged ones, and building
+    blocks. `old`: how many historical ones were raised in this time on events of others. `before`: alerts of earlier
+    times that are open still. `told`: the important ones in full. `changes`: what people did, to whatever alert.
+    `hidden`: the suppressions behind `apart`, by id.
     """
 
     scope: Scope
@@ -98,7 +98,14 @@ class Shift:
 
     def by_stage(self) -> dict[str, int]:
         """Count the alerts that staged rules would have raised, by rule."""
-        return dict(Counter(alert.rule for alert in self.apart if alert.status == STAGED).most_common())
+        return self._apart_by_rule(STAGED)
+
+    def building_blocks(self) -> dict[str, int]:
+        """Count the alerts that are too weak to be told alone, by rule."""
+        return self._apart_by_rule(BUILDING_BLOCK)
+
+    def _apart_by_rule(self, status: str) -> dict[str, int]:
+        return dict(Counter(alert.rule for alert in self.apart if alert.status == status).most_common())
 
 
 def gravity(alert: Alert) -> int:

@@ -9,6 +9,9 @@ from detections.behavioural.habit.question import Reason
 from detections.detection import Metadata
 from storage.state.habits import Slot
 
+# Whoever is used on four of 60 dates, by chance, is away for 60 days once in fifty times (e to the power of -4).
+_LEAST: Final = 4
+
 _USED: Final = {"operation": "Pull", "identity": "old-ci", "caller_ip": "198.51.100.7", "repeat": 10, "every": "1d"}
 _BACK: Final = {**_USED, "operation": "Push", "repeat": 1, "at": "80d"}
 
@@ -18,6 +21,16 @@ _CASES: Final[tuple[Mapping[str, Any], ...]] = (
         "alerts": 1,
         "reason": "old-ci is used again after a long absence: 1 push from 198.51.100.7",
         "events": [_USED, _BACK, {**_BACK, "at": "81d"}],
+    },
+    {
+        "name": "a token of four days of use",
+        "alerts": 1,
+        "events": [{**_USED, "repeat": 4}, {**_BACK, "at": "70d"}],
+    },
+    {
+        "name": "three days of use are too few to be missed",
+        "alerts": 0,
+        "events": [{**_USED, "repeat": 3}, {**_BACK, "at": "70d"}],
     },
     {
         "name": "back after 59 days",
@@ -45,7 +58,7 @@ METADATA: Final = Metadata(
     version=version_of(__file__),
     title="Dormant identity is used again",
     description=(
-        "A successful call by an identity that was used on 5 of 60 days and then not at all for 60 days or longer."
+        "A successful call by an identity that was used on 4 of 60 days and then not at all for 60 days or longer."
     ),
     level="medium",
     status="experimental",
@@ -61,7 +74,7 @@ METADATA: Final = Metadata(
     references=("https://attack.mitre.org/techniques/T1078/004/",),
     falsepositives=("People back from a long leave", "A project that is taken up again"),
     blind_spots=(
-        "Identities used on fewer than 5 days before they went silent are not judged: rare jobs do the same.",
+        "Identities used on fewer than 4 days before they went silent are not judged: rare jobs do the same.",
         "Where store.retention is shorter than the absence, the identity is forgotten before it is back.",
         "Silence in which the registry's audit log did not arrive counts as absence.",
     ),
@@ -74,5 +87,5 @@ METADATA: Final = Metadata(
 )
 
 DETECTION: Final = HabitDetection(
-    METADATA, Lens(where=ORDINARY, subject="e.actor"), Absence(timedelta(days=60), least_dates=5), _sentence
+    METADATA, Lens(where=ORDINARY, subject="e.actor"), Absence(timedelta(days=60), least_dates=_LEAST), _sentence
 )

@@ -66,6 +66,7 @@ METADATA: Final = Metadata(
     blind_spots=(
         "Whoever comes through an exit in the victim's country is not told of.",
         "Identities used on fewer than 5 of the last 60 days, or from new countries on two of them, are not judged.",
+        "A building block: nobody is told of a new country unless other rules speak of them as well (entity-risk).",
         "Private addresses, and those that the file does not know, have no country.",
         "Another GeoIP file may place earlier addresses elsewhere; what was kept of them stays.",
     ),
@@ -75,6 +76,7 @@ METADATA: Final = Metadata(
         "If it is not explained, renew the credential and look for other identities used from that network.",
     ),
     tests=_CASES,
+    stage="building-block",  # docs/decisions/0019
 )
 
 

@@ -88,6 +88,7 @@ METADATA: Final = Metadata(
         "Nothing is judged in the first 14 days of a registry, nor before it was used on 10 days.",
         "A registry that met new identities on more than 5 days of the last 60 is expected to go on so.",
         "Whoever uses an identity that is known already is not new.",
+        "A building block: nobody is told of a new identity unless other rules speak of it as well (entity-risk).",
         "Calls without an identity, and services of Azure (platform_identities), are not judged.",
     ),
     runbook=(
@@ -96,6 +97,7 @@ METADATA: Final = Metadata(
         "If nobody knows it, disable it and look for other things done by whoever made it.",
     ),
     tests=_CASES,
+    stage="building-block",  # docs/decisions/0019
 )
 
 DETECTION: Final = HabitDetection(

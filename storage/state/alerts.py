@@ -14,10 +14,12 @@ from storage.state.tables import alert_history, alerts
 NEW: Final = "new"
 ACTIVE: Final = "active"
 CLOSED: Final = "closed"
-# Alerts that nobody is told of: kept apart from the others, so that they neither hide nor delay any of them.
+# Alerts that nobody is told of: kept apart from the others, so that they neither hide nor delay any of them. Building
+# blocks alone of them count towards the risk of an entity (docs/decisions/0019).
 SUPPRESSED: Final = "suppressed"
 STAGED: Final = "staged"
-SET_APART: Final = (SUPPRESSED, STAGED)
+BUILDING_BLOCK: Final = "building-block"
+SET_APART: Final = (SUPPRESSED, STAGED, BUILDING_BLOCK)
 
 # Why the engine closes an alert; any other close reason is a person's verdict.
 MERGED: Final = "merged"
@@ -92,6 +94,7 @@ class Lane:
 
 
 LIVE: Final = Lane()
+BLOCKS: Final = Lane(BUILDING_BLOCK)
 
 # SQLite takes at most 32,766 variables in one statement.
 _KEYS_AT_ONCE: Final = 500
@@ -300,13 +303,16 @@ def some(connection: Connection, ids: Sequence[str]) -> list[Alert]:
     return [alert for part in found for alert in part]
 
 
-def kinds_of(connection: Connection, ids: Sequence[str]) -> set[tuple[str, str]]:
-    """Return the rules and severities of those of these alerts that stand, none set apart."""
-    found: set[tuple[str, str]] = set()
+def kinds_of(connection: Connection, ids: Sequence[str]) -> set[tuple[str, str, bool]]:
+    """Return the rules and severities of those of these alerts that stand, none set apart but building blocks, and
+    whether they are such."""
+    found: set[tuple[str, str, bool]] = set()
+    block = (alerts.c.status == BUILDING_BLOCK).label("block")
     for start in range(0, len(ids), _KEYS_AT_ONCE):
-        these = [alerts.c.id.in_(ids[start : start + _KEYS_AT_ONCE]), is_standing(), LIVE.condition]
-        query = select(alerts.c.rule, alerts.c.severity).where(*these).distinct()
-        found.update((rule, severity) for rule, severity in connection.execute(query))
+        counted = or_(LIVE.condition, BLOCKS.condition)
+        these = [alerts.c.id.in_(ids[start : start + _KEYS_AT_ONCE]), is_standing(), counted]
+        query = select(alerts.c.rule, alerts.c.severity, block).where(*these).distinct()
+        found.update((rule, severity, bool(is_block)) for rule, severity, is_block in connection.execute(query))
     return found
 
 

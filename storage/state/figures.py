@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, case, func, select
 
 from acrwatch.core.verdict import BENIGN, FALSE, TRUE, outcome_of
-from storage.state.alerts import STAGED, SUPPRESSED, is_standing
+from storage.state.alerts import BUILDING_BLOCK, SET_APART, STAGED, SUPPRESSED, is_standing
 from storage.state.tables import alerts
 
 # Long enough for a rule that speaks monthly to be judged at all, short enough to forget what it was before its mending.
@@ -21,12 +21,14 @@ _COUNTED: Final = 4 * _WEEK
 class Figures:
     """One rule in figures. Rates are over the last four weeks, or over what there is of them, but at least one.
 
-    `alerts_per_week` are those people were told of, `staged_per_week` those they would have been, `suppressed` the
-    number hidden in that time. `true`, `benign` and `false` are verdicts on alerts raised within 90 days.
+    `alerts_per_week` are those people were told of, `staged_per_week` those they would have been, `blocks_per_week`
+    building blocks, `suppressed` the number hidden in that time. `true`, `benign` and `false` are verdicts on alerts
+    raised within 90 days.
     """
 
     alerts_per_week: float = 0.0
     staged_per_week: float = 0.0
+    blocks_per_week: float = 0.0
     suppressed: int = 0
     true: int = 0
     benign: int = 0
@@ -60,7 +62,7 @@ def figures(connection: Connection, *, now: datetime) -> dict[str, Figures]:
 
 
 def _figures(rows: list[Mapping[Any, Any]], weeks: float) -> Figures:
-    told = sum(row["recent"] for row in rows if row["status"] not in (STAGED, SUPPRESSED) and not row["historical"])
+    told = sum(row["recent"] for row in rows if row["status"] not in SET_APART and not row["historical"])
     outcomes = {
         outcome: sum(row["number"] for row in rows if outcome_of(row["close_reason"]) == outcome)
         for outcome in (TRUE, BENIGN, FALSE)
@@ -68,6 +70,7 @@ def _figures(rows: list[Mapping[Any, Any]], weeks: float) -> Figures:
     return Figures(
         round(told / weeks, 2),
         round(sum(row["recent"] for row in rows if row["status"] == STAGED) / weeks, 2),
+        round(sum(row["recent"] for row in rows if row["status"] == BUILDING_BLOCK) / weeks, 2),
         sum(row["recent"] for row in rows if row["status"] == SUPPRESSED),
         outcomes[TRUE],
         outcomes[BENIGN],

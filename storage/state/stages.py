@@ -13,8 +13,8 @@ from sqlalchemy import Connection, insert, select
 
 from storage.state.tables import rule_stages
 
-STAGED, ACTIVE, RETIRED = "staged", "active", "retired"
-STAGES: Final = (STAGED, ACTIVE, RETIRED)
+STAGED, BUILDING_BLOCK, ACTIVE, RETIRED = "staged", "building-block", "active", "retired"
+STAGES: Final = (STAGED, BUILDING_BLOCK, ACTIVE, RETIRED)
 ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Before any event."""
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -48,6 +48,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def _json() -> "JSON":
     return JSON(none_as_null=True)
+
+
+def _word() -> TypeEngine[str]:
+    """A status or a stage. SQLite asks for no width, so the columns that were made narrower there stay as they are: to
+    widen one is to copy the whole table."""
+    return String(20).with_variant(String(10), "sqlite")
 
 
 metadata: Final = MetaData(
@@ -188,7 +194,7 @@ alerts: Final = Table(
     _column("group_key", String(700)),  # canonical JSON of the group's members
     _column("entities", _json()),  # [{"type", "value"}]
     _column("registries", _json()),
-    _column("status", String(10)),  # new | active | closed, or apart from those: suppressed | staged
+    _column("status", _word()),  # new | active | closed, or apart from those: suppressed | staged | building-block
     _column("close_reason", String(60), nullable=True),  # merged | superseded | a verdict
     _column("merged_into", String(40), nullable=True),  # the alert it is part of, or a duplicate of
     _column("historical", Boolean),
@@ -265,7 +271,7 @@ rule_stages: Final = Table(  # append-only: the life of each rule; one without a
     metadata,
     _column("id", Integer, primary_key=True, autoincrement=True),
     _column("rule", String(100)),
-    _column("stage", String(10)),  # staged | active | retired
+    _column("stage", _word()),  # staged | building-block | active | retired
     _column("since", UtcDateTime()),  # events from this time on
     _column("at", UtcDateTime()),
     _column("actor", String(200)),  # "engine" or a person

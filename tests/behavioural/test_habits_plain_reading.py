@@ -75,6 +75,7 @@ LENSES = {
     "first-push-to-repository": Plain(_actor, _known_path, _service_pushes),
     "new-user-agent-family": Plain(_actor, lambda h: FAMILIES[h.user_agent], group=_both),
     "first-country": Plain(_actor, lambda h: _place(h).country, group=_both),
+    "country-new-to-registry": Plain(lambda h: h.registry, lambda h: _place(h).country, group=_both),
     "impossible-travel": Plain(_actor, counts=lambda h: "@" in str(h.identity)),
     "pull-volume-spike": Plain(_actor, lambda h: h.ip, lambda h: h.operation == "pull"),
     "repository-spread": Plain(_actor, _path, lambda h: h.operation == "pull"),
@@ -230,6 +231,7 @@ def _world(rng: random.Random) -> list[Happening]:
                 made += [{"identity": name, "at": at + n * apart, **usual, **deed} for n, deed in enumerate(deeds)]
     for n in range(8):
         made.append({"at": rng.randrange(75) * DAY, "identity": f"new{n}", "operation": rng.choice(("pull", "delete"))})
+    made.append({"at": 50 * DAY, "identity": "new8", "operation": "pull", "ip": "2001:db8::9", "registry": "fabrikam"})
     late = [DAY + timedelta(minutes=1) if rng.random() < 0.1 else timedelta() for _ in made]
     return [Happening(n, delay=delay, **given) for n, (given, delay) in enumerate(zip(made, late, strict=True))]
 

@@ -67,7 +67,7 @@ def test_without_the_package_the_extra_is_named(file: Path, monkeypatch: pytest.
 
 
 def test_what_needs_places_runs_only_with_a_file(file: Path) -> None:
-    assert needing_places() == {"first-country", "impossible-travel"}
+    assert needing_places() == {"country-new-to-registry", "first-country", "impossible-travel"}
     assert needing_places().isdisjoint(discover())
     assert needing_places() <= read_library(geoip=file).detections.keys()
     assert needing_places().isdisjoint(read_library().detections)

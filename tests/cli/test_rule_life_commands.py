@@ -54,6 +54,22 @@ def test_a_rule_is_staged_promoted_and_retired_with_name_and_reason(call: Call, 
     assert rule["stage"] == "retired"
 
 
+def test_a_rule_is_made_one_of_building_blocks(call: Call, database: Database) -> None:
+    call("rules", "stage", "mass-delete", "--building-block", "--reason", "weak here", "--by", "ana")
+    stored(database, another(1, rule="mass-delete", status="building-block"), another(2, status="staged"))
+    rule = _rule(call, "mass-delete")
+    assert (rule["stage"], rule["alerts_per_week"], rule["blocks_per_week"]) == ("building-block", 0, 1)
+    (block,) = call("alerts", "list", "--building-blocks", "--json").json
+    assert (block["rule"], block["status"]) == ("mass-delete", "building-block")
+    assert "it counts towards entity-risk, and was not delivered" in call("alerts", "show", block["id"]).stdout
+    outcome = call("rules", "promote", "mass-delete", "--reason", "tell again", "--yes")
+    assert "mass-delete would have raised 1 alert," in outcome.stderr
+
+
+def test_a_rule_of_building_blocks_begins_so(call: Call, database: Database) -> None:
+    assert _rule(call, "first-seen-identity")["stage"] == "building-block"
+
+
 def test_a_promotion_that_nobody_confirms_changes_nothing(call: Call, database: Database) -> None:
     call("rules", "stage", "mass-delete", "--reason", "too loud")
     stored(database, another(1, rule="mass-delete", status="staged"))

@@ -12,7 +12,7 @@ from detections import risk
 from detections.notices import Publishing
 from detections.rule import parse_rule
 from detections.triage import Hand
-from storage.state import alerts, runs
+from storage.state import alerts, runs, stages
 from storage.state.alerts import Alert
 from tests.detections.conftest import START, Bench, Happening, rule_text
 
@@ -77,6 +77,30 @@ def test_the_same_alerts_about_risk_stand_however_events_arrive(low_bench: Bench
     assert [alert.rule for alert in whole.standing()].count(risk.SLUG) == 2
     assert low_bench.picture() == whole.picture()
     whole.database.close()
+
+
+def test_building_blocks_wake_somebody_together_until_a_person_calls_one_false(low_bench: Bench) -> None:
+    for rule in RULES:
+        _begin_as(low_bench, f"any-{rule}", stages.BUILDING_BLOCK)
+    low_bench.judge(_did(1, "pull", 0), _did(2, "push", 5))
+    assert (_risks(low_bench), low_bench.notices()) == ([], [])
+    low_bench.judge(_did(3, "delete", 20))
+    (found,) = _risks(low_bench)
+    assert (found.severity, found.status) == ("medium", "new")
+    assert "any-delete (low, building block)" in found.reason
+    assert {notice["rule"] for _, notice in low_bench.notices()} == {risk.SLUG}
+    _close(low_bench, _of(low_bench, "any-push"), "false_positive.incorrect_logic", 21)
+    low_bench.judge()
+    assert _risks(low_bench) == []
+    closed = _of(low_bench, "any-push")
+    assert (closed.status, closed.close_reason) == ("building-block", "false_positive.incorrect_logic")
+    low_bench.judge(_did(4, "push", 5.5))
+    assert _of(low_bench, "any-push").count == 2  # it reaches the closed one, and opens none beside it
+
+
+def _begin_as(bench: Bench, slug: str, stage: str) -> None:
+    with bench.database.begin() as connection:
+        stages.take(connection, stages.Step(slug, stage, stages.ALWAYS, START, "ana", "a test"))
 
 
 def test_a_false_positive_takes_its_points_away_and_a_reopened_one_gives_them_back(low_bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Staged, active, retired: what each stage does to what a rule finds, by event time; on every database."""
+"""Staged, building block, active, retired: what each stage does to what a rule finds, by event time; any database."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -46,6 +46,17 @@ def test_a_staged_rule_is_measured_and_tells_nobody(bench: Bench) -> None:
     (would_be,) = _set_apart(bench)
     assert (would_be.count, would_be.status) == (2, "staged")
     assert (bench.standing(), bench.notices()) == ([], [])
+
+
+def test_a_building_block_is_kept_apart_and_tells_nobody_until_it_is_promoted(bench: Bench) -> None:
+    bench.detections = {SLUG: _staged(admin_rule(), stages.BUILDING_BLOCK)}
+    bench.judge(_login(1, 0))
+    _step(bench, stages.ACTIVE, 10)
+    assert bench.notices() == []
+    bench.judge(_login(2, 9), _login(3, 11))
+    block, told = bench.standing()
+    assert (block.count, block.status) == (2, "building-block")
+    assert (told.count, told.status, len(bench.notices())) == (1, "new", 1)
 
 
 def test_a_promoted_rule_tells_of_later_events_and_never_of_earlier_ones(bench: Bench) -> None:

@@ -148,9 +148,10 @@ class Bench:
         return self.engine().run_until_done()
 
     def standing(self) -> list[Alert]:
-        """Standing alerts by first event."""
+        """Standing alerts by first event, building blocks among them."""
         with self.database.connect() as connection:
-            return sorted(alerts.find(connection), key=lambda alert: (alert.rule, alert.first_seen, alert.group_key))
+            found = [*alerts.find(connection), *alerts.find(connection, status=alerts.BUILDING_BLOCK)]
+            return sorted(found, key=lambda alert: (alert.rule, alert.first_seen, alert.group_key))
 
     def all(self) -> list[Alert]:
         with self.database.connect() as connection:

@@ -45,9 +45,12 @@ def test_a_rule_counts_once_however_often_it_speaks() -> None:
 
 
 def test_alerts_that_cannot_add_up_to_anything_are_known_by_their_rules_and_severities() -> None:
-    assert not may_add_up({("a", "low"), ("a", "medium"), ("b", "low")})
-    assert may_add_up({("a", "low"), ("b", "low"), ("c", "low"), ("c", "critical")})
-    assert may_add_up({("a", "low"), ("b", "medium"), ("c", "medium"), ("d", "low")})
+    def told(*kinds: tuple[str, str]) -> set[tuple[str, str, bool]]:
+        return {(rule, severity, False) for rule, severity in kinds}
+
+    assert not may_add_up(told(("a", "low"), ("a", "medium"), ("b", "low")))
+    assert may_add_up(told(("a", "low"), ("b", "low"), ("c", "low"), ("c", "critical")))
+    assert may_add_up(told(("a", "low"), ("b", "medium"), ("c", "medium"), ("d", "low")))
 
 
 def test_what_lies_further_apart_than_points_last_does_not_add_up() -> None:
@@ -89,6 +92,7 @@ def test_what_a_person_dealt_with_is_not_counted_towards_the_next() -> None:
         ({"status": "closed", "close_reason": "merged"}, False),
         ({"status": "suppressed"}, False),
         ({"status": "staged"}, False),
+        ({"status": "building-block"}, True),
         ({"severity": "informational"}, False),
         ({"rule": risk.SLUG}, False),
     ],
@@ -114,3 +118,36 @@ def test_of_one_rules_alerts_the_one_worth_most_counts() -> None:
     low, medium = _alert("a", 0), _alert("a", 1, "medium")
     assert counted([medium, low], START + 2 * HOUR) == (medium,)
     assert severity_of(10) == "medium"
+
+
+def _block(rule: str, hours: float = 0, severity: str = "low") -> Alert:
+    return _alert(rule, hours, severity, status="building-block")
+
+
+def test_building_blocks_count_and_set_no_bar() -> None:
+    assert _severities(_block("a", severity="medium"), _block("b")) == ["medium"]
+    assert _severities(_alert("a", severity="medium"), _block("b")) == []  # that it is medium is known
+    assert _severities(_alert("a"), _block("b", severity="medium")) == ["medium"]
+
+
+def test_a_building_block_alone_and_low_ones_wake_nobody() -> None:
+    assert _severities(_block("a", severity="high"), _block("a", 1, "high")) == []
+    assert _severities(_block("a"), _block("b")) == []
+    assert _severities(_block("a"), _block("b"), _block("c")) == ["medium"]
+
+
+def test_building_blocks_that_see_the_same_count_once_and_told_alerts_each() -> None:
+    country, network = _block("first-country", 0, "medium"), _block("anomalous-source-ip", 0, "medium")
+    assert _severities(country, network) == []
+    assert _severities(country, network, _block("first-seen-identity")) == ["medium"]
+    told = replace(network, status="new")
+    assert _severities(country, told, _block("first-seen-identity")) == []
+    assert _severities(country, told, _alert("admin-user-login", severity="medium")) == ["high"]
+
+
+def test_whether_building_blocks_can_add_up_is_known_by_rules_and_severities() -> None:
+    assert not may_add_up({("a", "high", True), ("a", "low", True)})
+    assert not may_add_up({("first-country", "medium", True), ("anomalous-source-ip", "medium", True)})
+    assert may_add_up({("a", "medium", True), ("b", "low", True)})
+    assert may_add_up({("a", "low", False), ("b", "medium", True)})
+    assert not may_add_up({("a", "medium", False), ("b", "low", True)})

@@ -70,12 +70,13 @@ def test_suppressed_and_staged_alerts_are_set_apart_with_what_hid_them(desk: Des
     desk.alert("told", HOUR)
     desk.alert("hidden", HOUR, status="suppressed", suppressed_by=made.id, count=7)
     desk.alert("staged", HOUR, status="staged", rule="mine")
+    desk.alert("weak", HOUR, status="building-block", rule="ours")
     found = desk.shift()
     assert names(found.alerts) == ["told"]
     ((by, number, events),) = found.by_suppression()
     assert by == made
     assert (number, events) == (1, 7)
-    assert found.by_stage() == {"mine": 1}
+    assert (found.by_stage(), found.building_blocks()) == ({"mine": 1}, {"ours": 1})
 
 
 def test_what_people_did_in_the_span_is_told_whatever_alert_it_was_about(desk: Desk) -> None:

@@ -116,20 +116,31 @@ def test_silence_that_an_attack_with_records_brings_is_told_rightly_too() -> Non
 
 def test_a_detection_set_apart_has_its_row_and_no_part_in_the_totals() -> None:
     figures = _counted([UNTAG], _alert("mass-untag", ["0a"]), _alert("mass-untag", ["benign"]))
-    figures.apart = frozenset({"mass-untag"})
+    figures.apart = frozenset({"mass-untag"})  # set late here, so that its attack counts as told
     rows = list(table(figures, {"mass-untag": None}, 1))
-    assert "| mass-untag (staged) | 1 | 1 | 1.00 | 1 | 1 | 0.50 | 1.000 |" in rows
-    assert rows[-1] == "| **all** |  |  |  | 0 | 0 |  | 0.000 |"
+    assert "| mass-untag (staged) | 1 | 1 | 1.00 | 1 | 1 | 1 | 0.50 | 1.000 |" in rows
+    assert rows[-1] == "| **all that is told** |  |  |  |  | 0 | 0 |  | 0.000 |"
     assert figures.false_told() == 0
+
+
+def test_building_blocks_find_and_are_not_told() -> None:
+    blocks = [_alert("mass-untag", [event], status="building-block") for event in ("0a", "benign")]
+    figures = _counted([UNTAG], *blocks)
+    rows = list(table(figures, {"mass-untag": None}, 1))
+    assert "| mass-untag | 1 | 1 | 1.00 | 0 | 0 | 0 |  | 0.000 |" in rows
+    assert "| mass-untag (building blocks) |  |  |  |  | 1 | 1 | 0.50 | 1.000 |" in rows
+    assert rows[-1] == "| **all that is told** | 1 | 1 | 1.00 | 0 | 0 | 0 |  | 0.000 |"
+    assert figures.untold["mass-untag"]
+    assert _counted([UNTAG], *blocks, _alert("entity-risk", ["0a"])).told["mass-untag"] == 1
 
 
 def test_the_table_has_a_row_for_each_detection_missing_ones_and_the_total() -> None:
     figures = _counted([UNTAG, SLOW], _alert("mass-untag", ["0a"]), _alert("mass-untag", ["benign"]))
     rows = list(table(figures, {"mass-untag": None, "mass-delete": None}, 2))
-    assert "| mass-untag | 1 | 1 | 1.00 | 1 | 1 | 0.50 | 0.500 |" in rows
-    assert "| mass-delete |  |  |  | 0 | 0 |  | 0.000 |" in rows
-    assert "| slow-delete | 0 | missing | | | | | |" in rows
-    assert rows[-1] == "| **all** | 1 | 1 | 1.00 | 1 | 1 | 0.50 | 0.500 |"
+    assert "| mass-untag | 1 | 1 | 1.00 | 1 | 1 | 1 | 0.50 | 0.500 |" in rows
+    assert "| mass-delete |  |  |  |  | 0 | 0 |  | 0.000 |" in rows
+    assert "| slow-delete | 0 | missing | | | | | | |" in rows
+    assert rows[-1] == "| **all that is told** | 1 | 1 | 1.00 | 1 | 1 | 1 | 0.50 | 0.500 |"
 
 
 def test_home_is_one_country_and_abroad_is_none_of_its_neighbours() -> None:

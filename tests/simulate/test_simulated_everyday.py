@@ -5,13 +5,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from acrwatch.core.address import parse_address
 from acrwatch.core.registry import SETTINGS, RegistryContext, from_settings
-from acrwatch.simulate import Labelled, PlannedAttack, Scenario, registry_settings, simulate
+from acrwatch.simulate import Labelled, PlannedAttack, Scenario, addresses, registry_settings, simulate
 from acrwatch.simulate.activity_wire import ACTIVITY_CATEGORY
+from acrwatch.simulate.attacks.stage import HOUR
+from acrwatch.simulate.chance import seeded
+from acrwatch.simulate.everyday.colleagues import colleagues
+from acrwatch.simulate.registry import make_registry
+from acrwatch.simulate.rhythm import SLICES_PER_DAY, make_slice
+from acrwatch.simulate.tape import Tape
 
 MONDAY = datetime(2026, 2, 2, tzinfo=UTC)
 REGISTRIES = ("contoso", "fabrikam", "northwind", "adatum")
@@ -158,3 +166,23 @@ def test_everyone_who_pushes_or_purges_by_habit_is_listed(
 def _bare(item: Labelled) -> str:
     text: str = item.record["callerIpAddress"].removeprefix("::ffff:")
     return text.partition(":")[0]
+
+
+def test_a_traveller_is_hours_on_the_way() -> None:
+    registries = tuple(make_registry(5, name, number) for number, name in enumerate(REGISTRIES))
+    (traveller, *_) = [person for person in colleagues(5, registries) if person.travels]
+    tape = Tape(seeded("trips"))
+    for number in range(140_000, 140_000 + 90 * SLICES_PER_DAY):
+        traveller.perform(tape, make_slice(number))
+    calls = sorted(
+        (draft.ticks, _address_of(draft.record) in ip_network(addresses.HOTELS))
+        for draft in tape.drafts
+        if "." in draft.record["callerIpAddress"]
+    )
+    moves = [later - ticks for (ticks, here), (later, there) in pairwise(calls) if here != there]
+    assert len(moves) >= 4
+    assert min(moves) >= 5 * HOUR
+
+
+def _address_of(record: dict[str, Any]) -> Any:
+    return ip_address(parse_address(record["callerIpAddress"]).text or "")

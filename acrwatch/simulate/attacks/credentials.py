@@ -111,6 +111,15 @@ def newcomer(stage: Stage) -> Caller:
     return caller
 
 
+def newcomer_abroad(stage: Stage) -> Caller:
+    """A credential nobody has seen is first used from another continent, on a registry that any address may reach."""
+    caller = stage.newcomer()._replace(address=addresses.abroad(stage.random))
+    stage.tape.login(stage.ticks, caller)
+    for turn, place in enumerate(stage.places(stage.random.randint(1, 4))):
+        stage.tape.pull(stage.ticks + seconds(4 + 20 * turn), caller, stage.image(place))
+    return caller
+
+
 def dormant(stage: Stage) -> Caller:
     """A token unused for two months or more is used again, from its own network."""
     caller = stage.sleeper(awake_days=stage.random.uniform(4, 10))
@@ -193,6 +202,10 @@ KINDS: Final = (
         also=fair.LOGINS | fair.OUTSIDE | fair.CLIENT | fair.READ,
     ),
     Kind("first-seen-identity", "first-seen-identity", newcomer, also=fair.NEWCOMER | fair.READ, hours="any"),
+    Kind(
+        "newcomer-abroad", "country-new-to-registry", newcomer_abroad, also=fair.NEWCOMER | fair.READ, hours="any",
+        place="public", most=1,
+    ),
     Kind(
         "dormant-identity-awake", "dormant-identity-awake", dormant, also=_READS, hours="any",
         history=timedelta(days=75),

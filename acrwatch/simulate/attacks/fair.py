@@ -10,9 +10,11 @@ ADMIN: Final = frozenset({"admin-user-login", "admin-login-while-disabled", "adm
 LOGINS: Final = frozenset({
     "failed-login-burst", "password-spray", "success-after-failures", "blocked-network-burst"
 })  # fmt: skip
-NEWCOMER: Final = frozenset({"first-seen-identity", "anomalous-source-ip", "first-country"})
+NEWCOMER: Final = frozenset({
+    "first-seen-identity", "anomalous-source-ip", "first-country", "country-new-to-registry"
+})  # fmt: skip
 NETWORK: Final = frozenset({
-    "anomalous-source-ip", "identity-on-two-networks", "first-country", "impossible-travel"
+    "anomalous-source-ip", "identity-on-two-networks", "first-country", "country-new-to-registry", "impossible-travel"
 })  # fmt: skip
 OUTSIDE: Final = NETWORK | {"pull-outside-allowed-ranges", "write-outside-allowed-ranges"}
 CLIENT: Final = frozenset({"new-user-agent-family", "odd-user-agent"})

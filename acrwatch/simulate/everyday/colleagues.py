@@ -24,6 +24,8 @@ RECORDS_PER_DAY: Final = 30.0
 _OWN_REPOSITORIES: Final = 5
 _JOIN_EVERY_DAYS: Final = 45
 _STAY_PERIODS: Final = 4
+_UNDER_WAY: Final = SLICES_PER_DAY // 4
+"""At either end of a trip nobody works: until 2026-11-30 people were in another country at once."""
 
 
 class Colleague(Person):
@@ -36,6 +38,12 @@ class Colleague(Person):
         self.travels, self.engineer = travels, engineer
         self._trips = Recurring(f"{seed}/{self.identity}/trip", 14, SLICES_PER_DAY, 4 * SLICES_PER_DAY, weekdays=True)
         self._own = [(3 * index + step) % len(REPOSITORIES) for step in range(_OWN_REPOSITORIES)]
+
+    def perform(self, tape: Tape, moment: Slice) -> None:
+        """Run the sessions that begin in this slice, unless the person is on the way."""
+        trip = self._trips.now(moment) if self.travels else None
+        if trip is None or trip.first + _UNDER_WAY <= moment.number < trip.end - _UNDER_WAY:
+            super().perform(tape, moment)
 
     def _somewhere(self, random: Random, moment: Slice) -> Caller:
         registry = self._registries[0 if random.random() < 0.85 else -1]

@@ -81,6 +81,16 @@ CASES: Final[tuple[Mapping[str, Any], ...]] = (
         ],
     },
     {
+        "name": "a person of two networks in a third is a building block",
+        "alerts": 1,
+        "reason": "so this alone is told to nobody",
+        "events": [
+            {**_PERSON, "caller_ip": "198.51.100.7"},
+            {**_PERSON, "caller_ip": "192.0.2.7"},
+            {**_PERSON, "repeat": 1, "at": "60d", "caller_ip": "203.0.113.9"},
+        ],
+    },
+    {
         "name": "a network that keeps coming stays one alert and never joins the baseline",
         "alerts": 1,
         "reason": "30 successful calls",

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
+from acrwatch.core.identity import USER, identity_kind
 from detections.behavioural.anomalous_source_ip.registries import Pasts, strictest
 from detections.behavioural.anomalous_source_ip.registry_past import LEVELS
 from storage.state.visits import Before, PastUse, Visit
@@ -28,6 +29,9 @@ SURPRISING: Final = 0.10
 # Someone seen in this many networks within MONTH travels: one alert per MONTH is what we say of new ones.
 TRAVELLER: Final = 8
 MONTH: Final = timedelta(days=30)
+# A person who used so many networks in those dates moves between them, and comes to a new one now and then: a trip, a
+# telephone. That is a building block. A person of one place, and any service, does not move, whatever the chance says.
+MOVES: Final = 2
 
 
 def new_network_chance(days_per_network: Iterable[int], prior: float = LEVELS[-1]) -> float:
@@ -140,7 +144,12 @@ class Judge:
             "networks": _most_used(networks),
             "networks_total": len(networks),
             "chance": round(chance, 4),
+            **({"moves": True} if len(networks) >= MOVES and _is_person(visit.identity_key) else {}),
         }
+
+
+def _is_person(identity: str) -> bool:
+    return identity_kind("", identity, ()) == USER
 
 
 def _most_used(networks: Mapping[str, int]) -> list[list[Any]]:

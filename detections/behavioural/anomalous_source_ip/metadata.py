@@ -29,7 +29,8 @@ METADATA: Final = Metadata(
     description=(
         "A successful call from a /24 or /48 network that the identity has not used before, where its own history, "
         "backed by its registry's, makes a new network improbable. An identity younger than 14 days is judged by its "
-        "registry, and a registry is learned for 14 days first."
+        "registry, and a registry is learned for 14 days first. A person who used two networks or more on the last 30 "
+        "dates moves: such an alert is a building block."
     ),
     level="medium",
     status="stable",
@@ -51,6 +52,7 @@ METADATA: Final = Metadata(
         "Newcomers are not judged where more than 9 in 100 identities came with a network of their own.",
         "A network that someone used first on a registry is the registry's own after 14 days, whatever was said of it.",
         "An attacker within the networks an identity already uses is not new.",
+        "A person who moves between networks is told of only where other rules speak of them as well (entity-risk).",
         "Identities shared by many machines (a kubelet, an admin account) hide single machines.",
     ),
     runbook=(

@@ -1,7 +1,7 @@
 """From network days that match to what stands as alerts, and the words that say why."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -10,8 +10,13 @@ from detections.behavioural.anomalous_source_ip.metadata import group_of
 from detections.detection import Group
 from detections.episode import Episode
 from detections.fields import readable
+from detections.lanes import WEAK
 from detections.stored import episode_from
 from storage.state.profiles import NetworkDay, matching_days_of
+
+_MOVING: Final = (
+    " A person who moves between networks comes to a new one now and then, so this alone is told to nobody."
+)
 
 
 def standing(connection: Connection, places: Iterable[tuple[str, str]]) -> dict[Group, list[Episode]]:
@@ -26,7 +31,8 @@ def standing(connection: Connection, places: Iterable[tuple[str, str]]) -> dict[
 def _episode(day: NetworkDay) -> Episode:
     judgement = day.judgement or {}
     episode = episode_from(day.sample)
-    return episode.with_notes({"history": _sentence(judgement), "baseline": dict(judgement)})
+    weak = {WEAK: True} if judgement.get("moves") else {}
+    return episode.with_notes({"history": _sentence(judgement), "baseline": dict(judgement), **weak})
 
 
 def _sentence(judgement: Mapping[str, Any]) -> str:
@@ -43,6 +49,7 @@ def _sentence(judgement: Mapping[str, Any]) -> str:
         f"{known}; on the last {judgement['days_used']} days of its use "
         f"it came from {total} {'network' if total == 1 else 'networks'} (days: {networks}), which gives a new one a "
         f"chance of {100 * judgement['chance']:.1f} % ({limit}){_backing(judgement)}."
+        f"{_MOVING if judgement.get('moves') else ''}"
     )
 
 
