@@ -59,7 +59,9 @@ class Lanes:
         stage = self.life.stage_at(episode.first)
         if stage in (stages.RETIRED, stages.STAGED):
             return None if stage == stages.RETIRED else Lane(STAGED)
-        return BLOCKS if stage == stages.BUILDING_BLOCK or episode.facts.notes.get(WEAK) else LIVE
+        # Whoever promotes a rule that is active wants to be told of its weak matches as well.
+        weak = episode.facts.notes.get(WEAK) and self.life.word_at(episode.first) is None
+        return BLOCKS if stage == stages.BUILDING_BLOCK or weak else LIVE
 
     def sort(self, episodes: Sequence[Episode], said: Collection[Alert] = ()) -> dict[Lane, list[Episode]]:
         """Return the matches by lane, in order of the lanes; those of a retired time are left out."""

@@ -55,7 +55,10 @@ def stage(session: Session, /, slug: str, reason: str, building_block: bool, by:
 @json_option
 @pass_session
 def promote(session: Session, /, slug: str, reason: str, yes: bool, by: str, as_json: bool) -> None:
-    """Let a rule tell of events from now on, after a look at what it would have told until now."""
+    """Let a rule tell of events from now on, after a look at what it would have told until now.
+
+    One that is active, and makes building blocks of its weaker matches, tells of those as well.
+    """
     from detections.promotion import evidence
 
     with session.database() as database, database.connect() as connection:
@@ -63,9 +66,11 @@ def promote(session: Session, /, slug: str, reason: str, yes: bool, by: str, as_
         found = evidence(connection, slug, life, now=session.clock.now())
     for line in _evidence_lines(slug, found):
         note(line)
-    if life.stage_at(session.clock.now()) != "active" and not yes:
+    stands = life.stage_at(session.clock.now()) == "active"
+    weak_too = stands and not life.steps and found.alerts > 0
+    if (weak_too or not stands) and not yes:
         click.confirm(f"Promote {slug}?", abort=True, err=True)
-    if _step(session, slug, "active", reason, by):
+    if _step(session, slug, "active", reason, by, again=weak_too):
         note(f"{slug} is active: it tells of events from now on. What it found before stays apart.")
     if as_json:
         write_json({"rule": slug, "stage": "active", "evidence": _evidence_as_json(found)})
@@ -158,8 +163,8 @@ def _life(session: Session, connection: Any, slug: str) -> "Life":
     return life_of(connection, known(session, slug).metadata)
 
 
-def _step(session: Session, slug: str, to: str, reason: str, by: str) -> bool:
-    """Write a step down; return False, having said so, where the rule stands there already."""
+def _step(session: Session, slug: str, to: str, reason: str, by: str, *, again: bool = False) -> bool:
+    """Write a step down; return False, having said so, where the rule stands there already, unless `again`."""
     from detections.triage import named
     from storage.state import stages
 
@@ -167,7 +172,7 @@ def _step(session: Session, slug: str, to: str, reason: str, by: str) -> bool:
         raise ConfigError("the reason is empty", remedy="Say why, for whoever asks in half a year")
     now = session.clock.now()
     with session.database() as database, database.begin() as connection:
-        if _life(session, connection, slug).stage_at(now) == to:
+        if not again and _life(session, connection, slug).stage_at(now) == to:
             note(f"{slug} is {to} already; nothing was changed.")
             return False
         stages.take(connection, stages.Step(slug, to, now, now, named(by), reason.strip()))

@@ -40,7 +40,12 @@ class Life:
 
     def stage_at(self, moment: datetime) -> str:
         """Return the stage that holds for events of that moment: the latest word on it."""
-        return next((step.stage for step in reversed(self.steps) if step.since <= moment), self.default)
+        word = self.word_at(moment)
+        return self.default if word is None else word.stage
+
+    def word_at(self, moment: datetime) -> Step | None:
+        """Return the latest word on events of that moment; None where only the rule's file speaks of them."""
+        return next((step for step in reversed(self.steps) if step.since <= moment), None)
 
 
 def take(connection: Connection, step: Step) -> None:

@@ -70,6 +70,16 @@ def test_a_rule_of_building_blocks_begins_so(call: Call, database: Database) -> 
     assert _rule(call, "first-seen-identity")["stage"] == "building-block"
 
 
+def test_an_active_rule_with_weak_matches_is_promoted_to_tell_of_them(call: Call, database: Database) -> None:
+    stored(database, another(1, rule="mass-delete", status="building-block"))
+    outcome = call("rules", "promote", "mass-delete", "--reason", "all of them", "--by", "ana", "--yes")
+    assert "mass-delete is active: it tells" in outcome.stderr
+    (step,) = _rule(call, "mass-delete")["stages"]
+    assert (step["stage"], step["actor"]) == ("active", "ana")
+    again = call("rules", "promote", "mass-delete", "--reason", "again", "--yes")
+    assert "is active already" in again.stderr
+
+
 def test_a_promotion_that_nobody_confirms_changes_nothing(call: Call, database: Database) -> None:
     call("rules", "stage", "mass-delete", "--reason", "too loud")
     stored(database, another(1, rule="mass-delete", status="staged"))

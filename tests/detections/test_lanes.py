@@ -1,14 +1,17 @@
 """Which matches a suppression covers: all that is known of them, and their whole time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 
 from detections.episode import Episode, Facts, of_event
-from detections.lanes import hides
+from detections.lanes import WEAK, Lanes, hides
 from detections.suppressing import drafted
+from storage.state.alerts import BLOCKS, LIVE
+from storage.state.stages import Life, Step
 from storage.state.suppressions import Suppression
 from tests.detections.conftest import START
 
@@ -73,3 +76,13 @@ def test_values_beyond_the_rows_that_are_kept_count_as_well() -> None:
 
 def test_what_nothing_is_known_of_is_told() -> None:
     assert not hides(_suppression({"digest": "sha256:ab"}), _match(digest=None))
+
+
+def test_a_weak_match_is_a_building_block_until_somebody_says_that_its_rule_is_active() -> None:
+    weak = _match().with_notes({WEAK: True})
+    promoted = Step("any-rule", "active", START + 2 * HOUR, START, "ana", "tell us of all")
+    assert Lanes().of(weak) == BLOCKS
+    assert Lanes(Life("active", (promoted,))).of(weak) == BLOCKS  # it happened before
+    later = _match(hours=3).with_notes({WEAK: True})
+    assert Lanes(Life("active", (promoted,))).of(later) == LIVE
+    assert Lanes(Life("active", (replace(promoted, stage="building-block"),))).of(later) == BLOCKS
