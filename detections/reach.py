@@ -16,6 +16,9 @@ from storage.query import Reader
 from storage.schema import BY_NAME
 
 _FIELD: Final = re.compile(r"\be\.([a-z_]+)")
+# `e.operation = lower('push')` and `e.operation IN (lower('push'), lower('import'))`, as `detections.compile` has them.
+_OPERATIONS: Final = re.compile(r"\be\.operation (?:= |IN \()((?:lower\('[a-z]+'\)(?:, )?)+)")
+_NAME: Final = re.compile(r"'([a-z]+)'")
 # A detection that is no rule says nowhere which columns it reads; the shipped one compares who came from where.
 _BEHAVIOURAL_FIELDS: Final = frozenset({"identity", "ip_key"})
 
@@ -67,7 +70,7 @@ def _reach(slug: str, detection: Detection, reader: Reader, context: Context, pr
     obstacles += [f"no registry has {name} configured" for name in sorted(needs) if not context.has(name)]
     if ":admin_usernames:" in where and not matching:
         obstacles.append("no event's identity is taken for an admin user (see admin_usernames)")
-    wanted = set(re.findall(r"lower\(e\.operation\) = lower\('([a-z]+)'\)", where))
+    wanted = {name for texts in _OPERATIONS.findall(where) for name in _NAME.findall(texts)}
     if wanted and not matching and not _any_operation(reader, wanted):
         obstacles.append(f"no event is classified as {' or '.join(sorted(wanted))}")
     return Reach(slug, matching, tuple(obstacles))

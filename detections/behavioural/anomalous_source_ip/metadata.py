@@ -52,8 +52,10 @@ METADATA: Final = Metadata(
         "Newcomers are not judged where more than 9 in 100 identities came with a network of their own.",
         "A network that someone used first on a registry is the registry's own after 14 days, whatever was said of it.",
         "An attacker within the networks an identity already uses is not new.",
-        "A person who moves between networks is told of only where other rules speak of them as well (entity-risk), or "
-        "where somebody promoted this rule (acrwatch rules promote anomalous-source-ip).",
+        (
+            "A person who moves between networks is told of only where other rules speak of them too (entity-risk), or "
+            "where somebody promoted this rule."
+        ),
         "Identities shared by many machines (a kubelet, an admin account) hide single machines.",
     ),
     runbook=(
