@@ -18,7 +18,7 @@ from detections.notices import Publishing, notify
 from detections.reason import reason
 from detections.stored import episode_of, stored_evidence, stored_facts
 from storage.state import alerts, outbox
-from storage.state.alerts import LIVE, Alert, Lane
+from storage.state.alerts import BLOCKS, LIVE, Alert, Lane
 
 # A long alert is raised again this often, so that it is not forgotten.
 RAISE_AGAIN: Final = timedelta(hours=24)
@@ -67,9 +67,25 @@ class Alerting:
         held: dict[Lane, list[Alert]] = {}
         for alert in self._standing(group, lane=None, since=since, until=until):
             held.setdefault(Lane.of(alert), []).append(alert)
-        stated = self.lanes.sort(episodes, said=held.get(LIVE, ()))
+        stated = self.lanes.sort(episodes, said=[*held.get(LIVE, ()), *held.get(BLOCKS, ())])
+        self._absorb_alike(group, stated, held)
         for lane in [*stated, *(lane for lane in held if lane not in stated)]:
             self._replace(group, lane, stated.get(lane, ()), held.get(lane, []), why)
+
+    def _absorb_alike(
+        self, group: Group, stated: dict[Lane, list[Episode]], held: Mapping[Lane, Sequence[Alert]]
+    ) -> None:
+        """Give what persons closed its matches, whether those are told by now or building blocks: a verdict holds for
+        the events it was given on, and an event counts once."""
+        mine = [episode for lane in (LIVE, BLOCKS) for episode in stated.get(lane, ())]
+        rest = mine
+        for alert in (alert for lane in (LIVE, BLOCKS) for alert in held.get(lane, ()) if alert.closed_at is not None):
+            rest = self._absorb(group, alert, rest, [])
+        if len(rest) < len(mine):
+            for lane in (LIVE, BLOCKS):
+                left = [one for one in stated.pop(lane, ()) if any(one is other for other in rest)]
+                if left:
+                    stated[lane] = left
 
     def _add(self, group: Group, lane: Lane, matches: Sequence[Episode]) -> None:
         gap = self.detection.metadata.group_for

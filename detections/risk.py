@@ -139,15 +139,19 @@ def severity_of(score: float) -> str:
 def counted(held: Iterable[Alert], moment: datetime) -> tuple[Alert, ...]:
     """Return the alert of each rule that is worth most at a moment, the earlier of two, in order of time.
 
-    Of building blocks that see the same it is one; of a rule, one that was told if there is one.
+    Where two of a rule are worth the same, the one that was told; of building blocks that see the same, one.
     """
-    best: dict[str, tuple[bool, float, Alert]] = {}
+    of_rule: dict[str, tuple[float, bool, Alert]] = {}
     for alert in sorted(held, key=_in_order):
-        block, points = _is_block(alert), worth(alert, moment)
-        about = _about(alert.rule, block=block)
-        if points > 0 and (about not in best or (not block, points) > best[about][:2]):
-            best[about] = not block, points, alert
-    return tuple(sorted((alert for _, _, alert in best.values()), key=_in_order))
+        value = worth(alert, moment), not _is_block(alert)
+        if value[0] > 0 and (alert.rule not in of_rule or value > of_rule[alert.rule][:2]):
+            of_rule[alert.rule] = *value, alert
+    best: dict[str, tuple[float, Alert]] = {}
+    for points, told, alert in sorted(of_rule.values(), key=lambda one: _in_order(one[2])):
+        about = alert.rule if told else _SAME.get(alert.rule, alert.rule)
+        if about not in best or points > best[about][0]:
+            best[about] = points, alert
+    return tuple(sorted((alert for _, alert in best.values()), key=_in_order))
 
 
 def may_add_up(kinds: Collection[tuple[str, str, bool]]) -> bool:
@@ -156,12 +160,13 @@ def may_add_up(kinds: Collection[tuple[str, str, bool]]) -> bool:
 
     False is certain. The alerts themselves need no look, of which one noisy rule may have hundreds for one entity.
     """
+    told = {rule for rule, _, block in kinds if not block}
     bars = {_rank(severity) for _, severity, block in kinds if not block}
     for bar in sorted(bars | {_rank(_LEAST) - 1}):
         worst: dict[str, int] = {}
         for rule, severity, block in kinds:
             if block or _rank(severity) <= bar:
-                about = _about(rule, block=block)
+                about = rule if rule in told else _SAME.get(rule, rule)
                 worst[about] = max(POINTS.get(severity, 0), worst.get(about, 0))
         if len(worst) > 1 and _rank(severity_of(sum(worst.values()))) > bar:
             return True
@@ -230,10 +235,6 @@ def _bar(parts: Iterable[Alert]) -> int:
 
 def _is_block(alert: Alert) -> bool:
     return Lane.of(alert) == BLOCKS
-
-
-def _about(rule: str, *, block: bool) -> str:
-    return _SAME.get(rule, rule) if block else rule
 
 
 def _rank(severity: str) -> int:

@@ -60,7 +60,7 @@ class Hand:
     def acknowledge(self, alert: Alert) -> Alert:
         """Take note: a new alert becomes active. One that somebody took note of already stays as it is."""
         self._refuse_closed(alert, "acknowledge")
-        if alert.acked_at is not None and alert.status == alerts.ACTIVE:
+        if alert.acked_at is not None and alert.status in (alerts.ACTIVE, alerts.BUILDING_BLOCK):
             return alert
         return self._change(alert, "acknowledged", status=alerts.ACTIVE, acked_at=alert.acked_at or self.now)
 

@@ -122,8 +122,9 @@ class _Tried:
         self.unjudged += judgement.unjudged
 
     def standing(self) -> tuple[Alert, ...]:
-        """Return the alerts that stand, oldest first."""
-        return tuple(sorted(alerts.find(self.connection), key=lambda alert: (alert.first_seen, alert.group_key)))
+        """Return the alerts that stand, building blocks among them, oldest first."""
+        found = [*alerts.find(self.connection), *alerts.find(self.connection, status=alerts.BUILDING_BLOCK)]
+        return tuple(sorted(found, key=lambda alert: (alert.first_seen, alert.group_key)))
 
 
 @dataclass(slots=True)

@@ -67,10 +67,10 @@ def promote(session: Session, /, slug: str, reason: str, yes: bool, by: str, as_
     for line in _evidence_lines(slug, found):
         note(line)
     stands = life.stage_at(session.clock.now()) == "active"
-    weak_too = stands and not life.steps and found.alerts > 0
-    if (weak_too or not stands) and not yes:
+    by_its_file = stands and not life.steps
+    if (not stands or (by_its_file and found.alerts)) and not yes:
         click.confirm(f"Promote {slug}?", abort=True, err=True)
-    if _step(session, slug, "active", reason, by, again=weak_too):
+    if _step(session, slug, "active", reason, by, again=by_its_file):
         note(f"{slug} is active: it tells of events from now on. What it found before stays apart.")
     if as_json:
         write_json({"rule": slug, "stage": "active", "evidence": _evidence_as_json(found)})

@@ -90,6 +90,13 @@ def test_a_promotion_that_nobody_confirms_changes_nothing(call: Call, database: 
 
 
 def test_a_step_to_where_a_rule_stands_is_not_taken(call: Call, database: Database) -> None:
-    outcome = call("rules", "promote", "mass-delete", "--reason", "again")
-    assert "is active already" in outcome.stderr
-    assert _rule(call, "mass-delete")["stages"] == []
+    call("rules", "stage", "mass-delete", "--reason", "loud")
+    outcome = call("rules", "stage", "mass-delete", "--reason", "again")
+    assert "is staged already" in outcome.stderr
+    assert [step["reason"] for step in _rule(call, "mass-delete")["stages"]] == ["loud"]
+
+
+def test_a_word_that_a_rule_is_active_is_taken_though_its_file_says_so(call: Call, database: Database) -> None:
+    """From then on it tells of what it would keep as building blocks; nothing is asked where there is none."""
+    assert "is active: it tells" in call("rules", "promote", "anomalous-source-ip", "--reason", "all").stderr
+    assert [step["stage"] for step in _rule(call, "anomalous-source-ip")["stages"]] == ["active"]

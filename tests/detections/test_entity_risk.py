@@ -145,6 +145,16 @@ def test_building_blocks_that_see_the_same_count_once_and_told_alerts_each() -> 
     assert _severities(country, told, _alert("admin-user-login", severity="medium")) == ["high"]
 
 
+@pytest.mark.parametrize("rule", ["first-country", "first-seen-identity"])
+def test_a_rule_that_was_a_building_block_and_then_told_counts_once(rule: str) -> None:
+    block, told = _block(rule, 0, "medium"), _alert(rule, 1, "medium")
+    assert _severities(block, told, _alert("a", 2), _alert("b", 3)) == []
+
+
+def test_what_was_told_long_ago_hides_no_fresh_building_block() -> None:
+    assert _severities(_alert("a", 0, "medium"), _block("a", 94, "medium"), _block("b", 94)) == ["medium"]
+
+
 def test_whether_building_blocks_can_add_up_is_known_by_rules_and_severities() -> None:
     assert not may_add_up({("a", "high", True), ("a", "low", True)})
     assert not may_add_up({("first-country", "medium", True), ("anomalous-source-ip", "medium", True)})

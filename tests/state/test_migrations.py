@@ -1,6 +1,7 @@
 """The migrated schema is the one in tables.py, however many processes migrate at once."""
 
 import multiprocessing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from acrwatch.core.errors import ConfigError
+from storage.state import runs, stages
 from storage.state.database import Database
 from storage.state.tables import metadata
 
@@ -43,6 +45,24 @@ def test_a_schema_newer_than_the_code_is_refused(database: Database) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigError, match=r"schema 9999.*install that version"):
         database.migrate()
+
+
+def test_what_rules_told_before_they_were_building_blocks_stays_told(database: Database) -> None:
+    """Two detections became building blocks with schema 0012; one of them runs here, and somebody staged the other."""
+    before = datetime.now(UTC)
+    with database.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0011'"))
+        for slug in ("first-country", "first-seen-identity", "mass-delete"):
+            runs.start_at(connection, slug, {}, None, version="1", now=before)
+        stages.take(connection, stages.Step("first-country", "staged", before, before, "ana", "loud"))
+    database.migrate()
+    with database.connect() as connection:
+        found = stages.steps(connection)
+    assert found.keys() == {"first-country", "first-seen-identity"}
+    assert [step.stage for step in found["first-country"]] == ["staged"]
+    life = stages.Life("building-block", found["first-seen-identity"])
+    assert life.stage_at(before - timedelta(days=400)) == "active"
+    assert life.stage_at(datetime.now(UTC)) == "building-block"
 
 
 def _migrate(url: str, gate: "multiprocessing.synchronize.Barrier") -> None:
