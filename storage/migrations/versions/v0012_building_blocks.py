@@ -10,6 +10,8 @@ from typing import Final
 import sqlalchemy as sa
 from alembic import op
 
+from storage.state.dialect import database_time
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -26,7 +28,7 @@ def upgrade() -> None:
     spoken_of = sa.select(sa.table("rule_stages", sa.column("rule")).c.rule)
     connection = op.get_bind()
     known = set(connection.execute(running).scalars()) - set(connection.execute(spoken_of).scalars())
-    now = datetime.now(UTC)
+    now = database_time(connection)
     for rule in known.intersection(_BLOCKS_NOW):
         for stage, since in (("active", datetime(1970, 1, 1, tzinfo=UTC)), ("building-block", now)):
             _take(rule, stage, since, now)
