@@ -44,7 +44,7 @@ STAGES: Final = (
         ),
     ),
     (DECODER, "the rest of normalising", (("ingest.normalise", "Normaliser.batch"),)),
-    (DECODER, "JSON to structs", (("ingest.wire", "_decode"), ("ingest.wire", "decode_record"))),
+    (DECODER, "JSON to structs", (("ingest.fast_columns", "Decoders.decode"), ("ingest.wire", "decode_record"))),
     (DECODER, "search for U+0000", (("ingest.wire", "may_hold_null"),)),
     (DECODER, "structs to columns, absent words", (("ingest.wire", "_transposed"),)),
     (DECODER, "times, durations, checks", (("ingest.wire", "WireReader.columns"),)),

@@ -14,10 +14,10 @@ from acrwatch.core.address import Address, parse_address
 from acrwatch.core.identity import identity_kind
 from acrwatch.core.model import Message
 from acrwatch.core.registry import EVERY
+from ingest.fast_columns import Columns
 from ingest.memo import Memo
 from ingest.rows import PLACE, RAW_NAMES
 from ingest.values import Resource, microseconds, operation_of, parse_resource, parse_status
-from ingest.wire import Columns
 from storage.schema import ARROW_SCHEMA, UTC_MICROSECONDS
 
 FLUSH_ROWS: Final = 4_096

@@ -12,11 +12,12 @@ from acrwatch.core.model import Message, Reject
 from ingest.activity.rows import ControlBatch
 from ingest.batch import Derivations, EventBatch
 from ingest.envelope import BYTE_ORDER_MARK, WHOLE_LIMIT
+from ingest.fast_columns import Horizon
 from ingest.salvage import Salvage
 from ingest.table_rows import TableReader
 from ingest.tally import Tally
 from ingest.values import microseconds
-from ingest.wire import Horizon, WireReader
+from ingest.wire import WireReader
 
 FUTURE_TOLERANCE: Final = timedelta(days=1)
 """How far ahead of our clock a record may be. Log Analytics draws its line there, too."""

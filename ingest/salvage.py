@@ -6,13 +6,14 @@ from acrwatch.core.model import Message
 from ingest.activity.rows import ControlBatch
 from ingest.batch import EventBatch
 from ingest.envelope import Damage, unwrap
+from ingest.fast_columns import Columns, Horizon
 from ingest.memo import Memo
 from ingest.rows import PLACE, Row, UnfitError
 from ingest.table_rows import ExportedRow, TableReader, decode_row
 from ingest.tally import Tally
 from ingest.tolerant import read_record
 from ingest.values import EPOCH, MICROSECOND, Resource, microseconds
-from ingest.wire import Columns, Horizon, WireReader, WireRecord, decode_record
+from ingest.wire import WireReader, WireRecord, decode_record
 from storage.activity_row import ControlRecord
 
 CHUNK_RECORDS: Final = 8_192

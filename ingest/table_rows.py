@@ -5,19 +5,26 @@ storage or an event hub, which do not. As in ingest/wire.py whatever does not fi
 and the tolerant path judges it; what does fit becomes what the tolerant path makes of it, character by character.
 """
 
-import math
-import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
-import numpy as np
 
+from ingest.fast_columns import (
+    Columns,
+    Decoders,
+    Horizon,
+    durations,
+    places_of_texts,
+    require,
+    usual_times,
+    without_absent,
+)
 from ingest.json_object import RECORD_LIMIT
 from ingest.memo import Memo
-from ingest.rows import ABSENT, ABSENT_GUIDS, GUID_COLUMNS, PLACE, RAW_COLUMNS, RAW_NAMES, TEXT_LIMIT
+from ingest.rows import PLACE, RAW_COLUMNS, RAW_NAMES, TEXT_LIMIT
 from ingest.values import Resource, parse_size, parse_time
-from ingest.wire import Columns, Horizon, Size, Text, may_hold_null
+from ingest.wire import Size, Text, may_hold_null
 from storage.schema import CATEGORIES
 
 # Twelve of these make the text of `extra`, which is bounded: one character is six at most (`\u0001`), so they fit.
@@ -94,48 +101,13 @@ class _Extra(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, rename=_
     time_received: str | None = None
 
 
-AnyRow = TypeVar("AnyRow", bound=TableRow)
-
-
-class _Envelope(msgspec.Struct, Generic[AnyRow], frozen=True, gc=False):
-    records: list[AnyRow]
-
-
-class _Decoders(Generic[AnyRow]):
-    """The shapes in which rows come: lines of them, lists (what `az` prints), envelopes (an export to an event hub)."""
-
-    def __init__(self, row: type[AnyRow]) -> None:
-        self.row = msgspec.json.Decoder(row)
-        self._list = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
-        self._envelope = msgspec.json.Decoder(_Envelope[row])  # type: ignore[valid-type]
-
-    def decode(self, body: bytes) -> list[AnyRow]:
-        """Return the rows of a body; raise ValueError or RecursionError where any does not fit."""
-        if _ENVELOPE_START.match(body):
-            return [row for envelope in self._envelope.decode_lines(body) for row in envelope.records]
-        return self._list.decode(body) if body.lstrip()[:1] == b"[" else self.row.decode_lines(body)
-
-
-_ENVELOPE_START: Final = re.compile(rb'\s*+\{\s*+"records"')
-_PLAIN: Final = _Decoders(TableRow)
-_EXPORTED: Final = _Decoders(ExportedRow)
+_PLAIN: Final = Decoders(TableRow)
+_EXPORTED: Final = Decoders(ExportedRow)
 _TELLS: Final = b'"TimeGenerated"'
 _ENCODE: Final = msgspec.json.Encoder().encode
 
-_TEXTS: Final = tuple(
-    (PLACE[name], ABSENT | ABSENT_GUIDS if name in GUID_COLUMNS else ABSENT)
-    for name in RAW_NAMES
-    if name not in {"event_time", "category", "extra"}
-)
-_REQUIRED: Final = tuple(PLACE[name] for name in ("operation_name", "resource_id"))
+_TEXTS: Final = places_of_texts("event_time", "category", "extra")
 _CHECKED: Final = tuple(PLACE[name] for name in ("event_time", "category", "identity", "duration_ms", "size"))
-
-# Six digits of a second are ours and the client's, seven are those of Log Analytics.
-_TIME_SHAPES: Final = {
-    len(shape): tuple(np.frombuffer(bound, np.uint8) for bound in (shape, shape.replace(b"0", b"9")))
-    for shape in (b"0000-00-00T00:00:00.000000Z", b"0000-00-00T00:00:00.0000000Z")
-}
-_MICROSECOND_PLACES: Final = len("2025-01-30T14:19:15.193173")
 
 
 class TableReader:
@@ -157,18 +129,16 @@ class TableReader:
             return [()] * len(PLACE)
         columns = _extracted(rows)
         try:
-            _without_absent(columns)
+            without_absent(columns, _TEXTS)
             time, category, identity, duration, size = _CHECKED
-            columns[time] = _times(columns[time], horizon)
+            columns[time] = usual_times(columns[time]) or [parse_time(text) for text in columns[time]]
+            horizon.check(columns[time])
             columns[category] = _categories(columns[category], rows)
-            columns[duration] = _durations(columns[duration])
+            columns[duration] = durations(columns[duration])
             columns[size] = _sizes(columns[size])
             if "{" in "".join(filter(None, columns[identity])):  # perhaps claims, as an object in the text
                 return None
-            if any(None in columns[place] for place in _REQUIRED):
-                return None
-            for resource_id in set(columns[PLACE["resource_id"]]):
-                self._resources[resource_id]
+            require(columns, self._resources)
         except ValueError:
             return None
         return columns
@@ -179,7 +149,7 @@ def decode_row(raw: bytes) -> ExportedRow | None:
     if _TELLS not in raw or len(raw) > RECORD_LIMIT or may_hold_null(raw):
         return None
     try:
-        row = _EXPORTED.row.decode(raw)
+        row = _EXPORTED.single.decode(raw)
     except (ValueError, RecursionError):
         return None
     # Known here already, so that the claims of one row do not send its neighbours to the tolerant path.
@@ -261,38 +231,6 @@ def _extra(row: Any) -> str | None:
     return None if text == "{}" else text
 
 
-def _without_absent(columns: Columns) -> None:
-    for place, absent in _TEXTS:
-        values = columns[place]
-        for word in absent:
-            if word in values:
-                columns[place] = [None if value in absent else value for value in values]
-                break
-
-
-def _times(texts: Sequence[str], horizon: Horizon) -> list[int]:
-    widths = set(map(len, texts))
-    times = _usual_times(texts, widths.pop()) if len(widths) == 1 else None
-    if times is None:
-        times = [parse_time(text) for text in texts]
-    if min(times) < horizon.earliest or max(times) > horizon.latest:
-        raise ValueError
-    return times
-
-
-def _usual_times(texts: Sequence[str], width: int) -> list[int] | None:
-    """Read `2025-01-30T14:19:15.193173Z`, cutting a seventh digit; None for another shape."""
-    if width not in _TIME_SHAPES:
-        return None
-    lowest, highest = _TIME_SHAPES[width]
-    characters = np.frombuffer("".join(texts).encode(), np.uint8).reshape(-1, width)
-    if (characters < lowest).any() or (characters > highest).any():
-        return None
-    cut = np.ascontiguousarray(characters[:, :_MICROSECOND_PLACES]).view(f"S{_MICROSECOND_PLACES}").ravel()
-    times: list[int] = cut.astype("datetime64[us]").view(np.int64).tolist()
-    return times
-
-
 def _categories(categories: Sequence[str | None], rows: Sequence[Any]) -> Sequence[str | None]:
     """Fill in the table's name for a category that a row lacks."""
     if None not in categories:
@@ -303,13 +241,6 @@ def _categories(categories: Sequence[str | None], rows: Sequence[Any]) -> Sequen
     if not set(CATEGORIES).issuperset(named):
         raise ValueError
     return named
-
-
-def _durations(texts: Sequence[str | None]) -> list[float | None]:
-    values = [None if text is None else float(text) for text in texts]
-    if not math.isfinite(sum(filter(None, values))):
-        raise ValueError
-    return values
 
 
 def _sizes(values: Sequence[int | str | None]) -> Sequence[int | None]:

@@ -4,25 +4,29 @@ Whatever does not fit (a member no struct names, another type, an odd time, a fo
 here answer None; the tolerant path then judges record by record. Nothing is ever rejected here.
 """
 
-import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
-import numpy as np
 
+from ingest.fast_columns import (
+    Columns,
+    Decoders,
+    Horizon,
+    durations,
+    places_of_texts,
+    require,
+    usual_times,
+    without_absent,
+)
 from ingest.memo import Memo
-from ingest.rows import ABSENT, ABSENT_GUIDS, GUID_COLUMNS, PLACE, RAW_NAMES, TEXT_LIMIT, UnfitError
+from ingest.rows import PLACE, RAW_NAMES, TEXT_LIMIT
 from ingest.values import INT64_MAX, Resource
 
 Text: TypeAlias = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)]
 # It becomes a member of `extra`, whose text is bounded, too: one character is six at most (`\u0001`), so these fit.
 Stamp: TypeAlias = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT // 8)]
 Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
-Columns: TypeAlias = list[Sequence[Any]]
-"""One sequence of values per name of RAW_NAMES, all of one length."""
 
 
 # gc=False: the structs hold only text and numbers, so they cannot be part of a cycle, and the collector need not
@@ -60,35 +64,9 @@ class WireRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fal
     RegionStamp: Stamp | None = None
 
 
-class _Envelope(msgspec.Struct, frozen=True, gc=False):
-    records: list[WireRecord]
-
-
-_ENVELOPES: Final = msgspec.json.Decoder(_Envelope)
-_RECORDS: Final = msgspec.json.Decoder(WireRecord)
-_LISTS: Final = msgspec.json.Decoder(list[WireRecord])
-_ENVELOPE_START: Final = re.compile(rb'\s*+\{\s*+"records"')
-
-_TEXTS: Final = tuple(
-    (PLACE[name], ABSENT | ABSENT_GUIDS if name in GUID_COLUMNS else ABSENT)
-    for name in RAW_NAMES
-    if name not in {"event_time", "category", "size", "extra"}
-)
-_REQUIRED: Final = tuple(PLACE[name] for name in ("operation_name", "resource_id"))
-
-_TIME_SHAPE: Final = b"0000-00-00T00:00:00.0000000Z"
-_TIME_LOWEST: Final = np.frombuffer(_TIME_SHAPE, np.uint8)
-_TIME_HIGHEST: Final = np.frombuffer(_TIME_SHAPE.replace(b"0", b"9"), np.uint8)
+_RECORDS: Final = Decoders(WireRecord)
+_TEXTS: Final = places_of_texts("event_time", "category", "size", "extra")
 _ESCAPES: Final = 1_000
-_MICROSECOND_PLACES: Final = len("2025-01-30T14:19:15.193173")
-
-
-@dataclass(frozen=True, slots=True)
-class Horizon:
-    """Times a record may have, in microseconds since 1970 UTC: before `earliest` expired, after `latest` wrong."""
-
-    earliest: int
-    latest: int
 
 
 class WireReader:
@@ -103,7 +81,7 @@ class WireReader:
         if may_hold_null(body):
             return None
         try:
-            records = _decode(body)
+            records = _RECORDS.decode(body)
         except (ValueError, RecursionError):
             return None
         # No records at all may be an empty envelope or an empty message, of which only the second is wrong.
@@ -115,11 +93,13 @@ class WireReader:
             return [()] * len(PLACE)
         columns = _transposed(records)
         try:
-            columns[PLACE["event_time"]] = _times(columns[PLACE["event_time"]], horizon)
-            columns[PLACE["duration_ms"]] = _durations(columns[PLACE["duration_ms"]])
-            _require(columns)
-            for resource_id in set(columns[PLACE["resource_id"]]):
-                self._resources[resource_id]
+            times = usual_times(columns[PLACE["event_time"]])
+            if times is None:
+                return None
+            horizon.check(times)
+            columns[PLACE["event_time"]] = times
+            columns[PLACE["duration_ms"]] = durations(columns[PLACE["duration_ms"]])
+            require(columns, self._resources)
         except ValueError:
             return None
         stamps = columns[PLACE["extra"]]
@@ -127,24 +107,10 @@ class WireReader:
         return columns
 
 
-def _times(texts: Sequence[str], horizon: Horizon) -> list[int]:
-    """Read `2025-01-30T14:19:15.1931730Z`, cutting the seventh digit; raise ValueError for any other shape."""
-    if set(map(len, texts)) != {len(_TIME_SHAPE)}:
-        raise ValueError
-    characters = np.frombuffer("".join(texts).encode(), np.uint8).reshape(-1, len(_TIME_SHAPE))
-    if (characters < _TIME_LOWEST).any() or (characters > _TIME_HIGHEST).any():
-        raise ValueError
-    cut = np.ascontiguousarray(characters[:, :_MICROSECOND_PLACES]).view(f"S{_MICROSECOND_PLACES}").ravel()
-    times: list[int] = cut.astype("datetime64[us]").view(np.int64).tolist()
-    if min(times) < horizon.earliest or max(times) > horizon.latest:
-        raise ValueError
-    return times
-
-
 def decode_record(raw: bytes) -> WireRecord | None:
     """Return one record as a struct, or None where it does not fit."""
     try:
-        return None if may_hold_null(raw) else _RECORDS.decode(raw)
+        return None if may_hold_null(raw) else _RECORDS.single.decode(raw)
     except (ValueError, RecursionError):
         return None
 
@@ -172,23 +138,9 @@ def _stamp_as_extra(stamp: str) -> str:
     return extra_text({"RegionStamp": stamp})
 
 
-def _decode(body: bytes) -> Sequence[WireRecord]:
-    if _ENVELOPE_START.match(body):
-        envelopes = _ENVELOPES.decode_lines(body)
-        if len(envelopes) == 1:
-            return envelopes[0].records
-        return [record for envelope in envelopes for record in envelope.records]
-    return _LISTS.decode(body) if body.lstrip()[:1] == b"[" else _RECORDS.decode_lines(body)
-
-
 def _transposed(records: Sequence[WireRecord]) -> Columns:
     columns = _extracted(records)
-    for place, absent in _TEXTS:
-        values = columns[place]
-        for word in absent:
-            if word in values:
-                columns[place] = [None if value in absent else value for value in values]
-                break
+    without_absent(columns, _TEXTS)
     return columns
 
 
@@ -220,15 +172,3 @@ def _extracted(records: Sequence[WireRecord]) -> Columns:
         "size": [properties.size for properties in inner],
     }
     return [columns[name] for name in RAW_NAMES]
-
-
-def _durations(texts: Sequence[str | None]) -> list[float | None]:
-    values = [None if text is None else float(text) for text in texts]
-    if not math.isfinite(sum(filter(None, values))):
-        raise ValueError
-    return values
-
-
-def _require(columns: Columns) -> None:
-    if any(None in columns[place] for place in _REQUIRED):
-        raise UnfitError("missing_member", "a required member is absent")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from acrwatch.core.model import Message
 from ingest.batch import Derivations, EventBatch
 from ingest.envelope import Damage, unwrap
+from ingest.fast_columns import Horizon
 from ingest.json_object import RECORD_LIMIT
 from ingest.loganalytics.query import Answer
 from ingest.loganalytics.rows import chunks, log_rows
@@ -20,7 +21,6 @@ from ingest.normalise import Normalised
 from ingest.rows import PLACE, TEXT_LIMIT, UnfitError
 from ingest.table_rows import TableReader, decode_row
 from ingest.tolerant import read_record
-from ingest.wire import Horizon
 from storage.schema import CATEGORIES
 from tests.ingest_decode import row_strategies
 from tests.ingest_decode.fuzz_tables import EARLIEST, LATEST, NOW, new_normaliser

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from acrwatch.core.model import Message
+from ingest.fast_columns import Horizon
 from ingest.normalise import Normalised, Normaliser
 from ingest.rows import RAW_COLUMNS, TEXT_LIMIT
 from ingest.tolerant import read_record
-from ingest.wire import Horizon, Properties, WireReader, WireRecord, decode_record
+from ingest.wire import Properties, WireReader, WireRecord, decode_record
 from storage.schema import ARROW_SCHEMA
 
 Record = dict[str, Any]
