@@ -84,7 +84,7 @@ def _played(world: World) -> list[Alert]:
         if failed := engine.run_until_done().failed:
             raise RuntimeError(f"{failed[0]} failed")
         with database.connect() as connection:
-            standing = [*alerts.find(connection), *alerts.find(connection, status=alerts.BUILDING_BLOCK)]
+            standing = alerts.find(connection, blocks=True)
         database.close()
         return standing
 

@@ -157,7 +157,7 @@ def play(scenario: Scenario, library: Mapping[str, Detection], folder: Path, *, 
         if batch % (_MAINTAIN_DAYS * _BATCHES_A_DAY) == 0:
             maintain(lake, now=datetime.now(UTC))
     with database.connect() as connection:
-        played.alerts = [*alerts.find(connection), *alerts.find(connection, status=alerts.BUILDING_BLOCK)]
+        played.alerts = alerts.find(connection, blocks=True)
     database.close()
     return played
 

@@ -102,11 +102,8 @@ class Alerting:
 
     def _replace(self, group: Group, lane: Lane, episodes: Sequence[Episode], held: Sequence[Alert], why: str) -> None:
         gap = self.detection.metadata.group_for
-        rest = list(episodes)
-        for alert in (alert for alert in held if alert.closed_at is not None):
-            rest = self._absorb(group, alert, rest, [])
         open_alerts = [alert for alert in held if alert.closed_at is None]
-        for chain in cluster(rest, gap):
+        for chain in cluster(episodes, gap):
             whole = merge_all(chain)
             members = [alert for alert in open_alerts if whole.near(episode_of(alert), gap)]
             open_alerts = [alert for alert in open_alerts if alert not in members]

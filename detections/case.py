@@ -145,8 +145,7 @@ class _Bench:
             self._close(START + border, case.closing.verdict)
             self._judge([event for event in case.events if event.at > border])
         with self.database.connect() as connection:
-            found = [*alerts.find(connection), *alerts.find(connection, status=alerts.BUILDING_BLOCK)]
-            standing = sorted(found, key=lambda alert: (alert.first_seen, alert.id))
+            standing = sorted(alerts.find(connection, blocks=True), key=lambda alert: (alert.first_seen, alert.id))
             unjudged = runs.unjudged(connection, since=START - timedelta(days=1))
         return standing, sum(unjudged.values())
 

@@ -6,7 +6,7 @@ or of a country's middle.
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from acrwatch.core.errors import ConfigError
 from acrwatch.core.setting import IpNetwork
 
 _REMEMBERED: Final = 65_536
-_REMEDY: Final = "Name an .mmdb file, or leave it away: then first-country and impossible-travel do not run"
+_REMEDY: Final = "Name an .mmdb file, or leave it away: then no detection that asks for places runs"
 
 
 class Place(NamedTuple):
@@ -33,6 +33,16 @@ class Places(Protocol):
     def of(self, address: str, /) -> Place | None:
         """Return the place of a v4 or v6 address; None where it is not known, as private addresses never are."""
         ...
+
+
+def country_by(places: Places) -> Callable[[str], str | None]:
+    """Return what tells the country of an address, and None where it is not known."""
+
+    def country(address: str) -> str | None:
+        place = places.of(address)
+        return None if place is None else place.country
+
+    return country
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class _Tried:
 
     def standing(self) -> tuple[Alert, ...]:
         """Return the alerts that stand, building blocks among them, oldest first."""
-        found = [*alerts.find(self.connection), *alerts.find(self.connection, status=alerts.BUILDING_BLOCK)]
+        found = alerts.find(self.connection, blocks=True)
         return tuple(sorted(found, key=lambda alert: (alert.first_seen, alert.group_key)))
 
 

@@ -42,7 +42,7 @@ class Outcome:
 def outcome(lake: Lake, database: Database) -> Outcome:
     """Read what stands now. Raises StoreError."""
     with database.connect() as connection:
-        found = alerts.find(connection)
+        found = alerts.find(connection, blocks=True)
         every = connection.execute(select(deliveries)).mappings().all()
         refused = rejects.recent(connection, limit=_MANY)
         wrong = [f"{one.key}: {one.message}" for one in incidents.current(connection)]
@@ -51,7 +51,7 @@ def outcome(lake: Lake, database: Database) -> Outcome:
         rows=rows(lake),
         bad=Counter(reject.body for reject in refused),
         standing=Counter(standing(alert) for alert in found if alert.rule not in BY_CLOCK),
-        told={alert.id: alert.rule for alert in found if not alert.historical},
+        told={alert.id: alert.rule for alert in found if not (alert.historical or _is_block(alert))},
         announced=Counter((row["alert_id"], row["destination"]) for row in announced),
         unsent=sorted(row["id"] for row in every if row["status"] in (outbox.PENDING, outbox.DEAD)),
         incidents=wrong,
@@ -69,8 +69,12 @@ def rows(lake: Lake) -> Counter[tuple[str, str]]:
 
 def standing(alert: Alert) -> Standing:
     """Return what must be equal to an undisturbed run: everything but ids and the times of our own doing."""
-    evidence = json.dumps(alert.evidence)
-    return alert.rule, alert.group_key, alert.first_seen, alert.last_seen, alert.count, alert.historical, evidence
+    times, lane = (alert.first_seen, alert.last_seen), "building block" if _is_block(alert) else "told"
+    return alert.rule, alert.group_key, *times, alert.count, alert.historical, lane, json.dumps(alert.evidence)
+
+
+def _is_block(alert: Alert) -> bool:
+    return alert.status == alerts.BUILDING_BLOCK
 
 
 def behind(lake: Lake, database: Database, ends: dict[str, int], slugs: set[str]) -> str:

@@ -71,7 +71,7 @@ DETECTIONS: Final = (
         "geoip",
         file_path,
         None,
-        "A GeoIP file (.mmdb, City or Country) of yours. Without it first-country and impossible-travel do not run.",
+        "A GeoIP file (.mmdb, City or Country) of yours, for detections that ask for countries and distances.",
     ),
     Setting("rules", paths, (), "Folders (or files) of rules of your own, used beside those that come with acrwatch."),
 )

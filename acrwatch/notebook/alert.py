@@ -153,7 +153,8 @@ class Alert:
         return tuple(one["value"] for one in self._stored.entities if one["type"] in types)
 
     def related(self, within: str = _RELATED) -> pd.DataFrame:
-        """Return other alerts, building blocks too, about a subject of this one, up to `within` before or after it.
+        """Return other alerts, building blocks too, about a subject of this one, newest first, up to `within` before
+        or after it.
 
         The column `shared` lists what both are about: an identity, address, network, digest, tag or user agent. A
         registry or repository alone is none: all its alerts would be related.
@@ -161,8 +162,7 @@ class Alert:
         span = duration(within)
         since, until = self.first_seen - span, self.last_seen + span
         with self._lake.state() as connection:
-            lanes = (None, store.BUILDING_BLOCK)
-            others = [one for lane in lanes for one in store.find(connection, status=lane, since=since, until=until)]
+            others = store.find(connection, blocks=True, since=since, until=until)
         mine = _subjects(self._stored)
         shared = {one.id: sorted(mine & _subjects(one)) for one in others if one.id != self.id}
         found = [one for one in others if shared.get(one.id)]

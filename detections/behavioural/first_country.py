@@ -7,7 +7,7 @@ from typing import Any, Final
 from detections.behavioural.habit import ORDINARY, HabitDetection, Lens, Novelty, version_of
 from detections.behavioural.habit.question import Reason
 from detections.detection import Metadata
-from detections.places import Places
+from detections.places import Places, country_by
 from storage.state.habits import Slot
 
 _HOME: Final = {"operation": "Pull", "identity": "ci", "caller_ip": "198.51.100.7", "repeat": 20, "every": "1d"}
@@ -82,12 +82,8 @@ METADATA: Final = Metadata(
 
 def located(places: Places) -> HabitDetection:
     """Return the detection with what tells where addresses are."""
-
-    def country(address: str) -> str | None:
-        place = places.of(address)
-        return None if place is None else place.country
-
     lens = Lens(
-        where=ORDINARY, subject="e.actor", value="e.caller_ip", names=("actor", "country"), translate=country
+        where=ORDINARY, subject="e.actor", value="e.caller_ip", names=("actor", "country"),
+        translate=country_by(places),
     )  # fmt: skip
     return HabitDetection(METADATA, lens, Novelty(least_dates=5, most_news=1), _sentence)

@@ -211,6 +211,7 @@ def find(
     rule: str | None = None,
     historical: bool | None = None,
     assignee: str | None = None,
+    blocks: bool = False,
     include_withdrawn: bool = False,
     severities: Sequence[str] | None = None,
     since: datetime | None = None,
@@ -218,8 +219,9 @@ def find(
     limit: int | None = None,
 ) -> list[Alert]:
     """Return alerts, newest first. Merged and superseded ones only when asked for, as those set apart are, by their
-    status. `assignee` "" is nobody. `since` and `until` (not included): alerts with events in between, or around it."""
-    conditions = _wanted(status, rule, historical, assignee, include_withdrawn, severities, since, until)
+    status; with `blocks` building blocks are among the others. `assignee` "" is nobody. `since` and `until` (not
+    included): alerts with events in between, or around it."""
+    conditions = _wanted(status, rule, historical, assignee, include_withdrawn, severities, since, until, blocks)
     query = select(*_COLUMNS).where(*conditions).order_by(alerts.c.created_at.desc(), alerts.c.id.desc()).limit(limit)
     return [Alert(**row) for row in connection.execute(query).mappings()]
 
@@ -247,9 +249,11 @@ def _wanted(
     severities: Sequence[str] | None,
     since: datetime | None,
     until: datetime | None,
+    blocks: bool = False,
 ) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [] if include_withdrawn else [is_standing()]
-    conditions += [] if status in SET_APART else [LIVE.condition]
+    shown = or_(LIVE.condition, BLOCKS.condition) if blocks else LIVE.condition
+    conditions += [] if status in SET_APART else [shown]
     assigned = func.coalesce(alerts.c.assignee, "")
     wanted = ((alerts.c.status, status), (alerts.c.rule, rule), (alerts.c.historical, historical), (assigned, assignee))
     conditions += [column == value for column, value in wanted if value is not None]

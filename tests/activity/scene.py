@@ -110,7 +110,8 @@ class Scene:
     def standing(self) -> list[Alert]:
         """Return the alerts that stand, by rule and time."""
         with self.database.connect() as connection:
-            return sorted(alerts.find(connection), key=lambda alert: (alert.rule, alert.first_seen, alert.group_key))
+            found = alerts.find(connection, blocks=True)
+            return sorted(found, key=lambda alert: (alert.rule, alert.first_seen, alert.group_key))
 
     def picture(self) -> list[tuple[Any, ...]]:
         """Return what must be the same however records arrived."""

@@ -150,7 +150,7 @@ class Bench:
     def standing(self) -> list[Alert]:
         """Standing alerts by first event, building blocks among them."""
         with self.database.connect() as connection:
-            found = [*alerts.find(connection), *alerts.find(connection, status=alerts.BUILDING_BLOCK)]
+            found = alerts.find(connection, blocks=True)
             return sorted(found, key=lambda alert: (alert.rule, alert.first_seen, alert.group_key))
 
     def all(self) -> list[Alert]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import pytest
 from sqlalchemy import event
 
+from acrwatch.core.errors import ConflictError
 from detections.behavioural import discover
 from detections.binding import bound
 from detections.context import Context
@@ -141,21 +142,25 @@ def test_what_adds_up_is_told_by_a_context_that_is_kept(admin_bench: Any, monkey
         assert contexts.load(connection, CONTEXT.version())
 
 
+def _let_another_be_first(monkeypatch: pytest.MonkeyPatch, run: Callable[[], object]) -> None:
+    """Let another service judge once the first detection of a pass has observed."""
+
+    def reached(moment: str) -> None:
+        if moment == "pass.observed":
+            monkeypatch.setattr("detections.engine.reach", lambda _: None)
+            run()
+
+    monkeypatch.setattr("detections.engine.reach", reached)
+
+
 def test_one_whose_cursor_was_moved_by_another_process_keeps_no_other(
     make_bench: Make, everything: Mapping[str, Detection], happening: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = make_bench(everything)
     bench.judge(happening(1))
     bench.store([happening(2)])
-    reach = "detections.engine.reach"
-
-    def another_first(moment: str) -> None:
-        if moment == "pass.observed":
-            monkeypatch.setattr(reach, lambda _: None)
-            alone = {"mass-delete": everything["mass-delete"]}
-            replace(bench.engine(), detections=alone).run_until_done()
-
-    monkeypatch.setattr(reach, another_first)
+    alone = {"mass-delete": everything["mass-delete"]}
+    _let_another_be_first(monkeypatch, lambda: replace(bench.engine(), detections=alone).run_until_done())
     passed = bench.engine().run_pass()
     assert (passed.failed, passed.more) == ((), True)
     assert set(_cursors(bench).values()) == {2}
@@ -174,20 +179,36 @@ def test_two_services_that_judge_the_same_events_say_nothing_of_errors(
     bench = make_bench(everything)
     bench.judge(happening(1))
     bench.store([happening(2)])
-    reach = "detections.engine.reach"
-
-    def another_first(moment: str) -> None:
-        if moment == "pass.observed":
-            monkeypatch.setattr(reach, lambda _: None)
-            bench.engine().run_until_done()
-
-    monkeypatch.setattr(reach, another_first)
+    _let_another_be_first(monkeypatch, lambda: bench.engine().run_until_done())
     bench.engine().run_until_done()
     assert set(_cursors(bench).values()) == {2}
     with bench.database.connect() as connection:
         runs_of = connection.exec_driver_sql("SELECT count(*) FROM runs GROUP BY detection").scalars().all()
     assert set(runs_of) == {2}
     assert not [record for record in caplog.records if record.exc_info or record.levelname != "INFO"]
+
+
+def test_a_database_that_refuses_a_change_for_another_s_is_asked_again_without_a_word_of_errors(
+    make_bench: Make,
+    everything: Mapping[str, Detection],
+    happening: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A deadlock or a serialisation failure: whose fault it is cannot be told, and trying again helps."""
+    bench = make_bench(everything)
+    bench.judge(happening(1))
+    bench.store([happening(2)])
+    advance = runs.advance
+
+    def refused(*given: Any, **more: Any) -> Any:
+        monkeypatch.setattr("detections.engine.runs.advance", advance)
+        raise ConflictError("was changed by another process first")
+
+    monkeypatch.setattr("detections.engine.runs.advance", refused)
+    assert bench.engine().run_until_done().failed == ()
+    assert set(_cursors(bench).values()) == {2}
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_detections_that_find_nothing_share_one_transaction(

@@ -72,7 +72,7 @@ class Profile:
 
     def alerts(self) -> list[Alert]:
         with self.database.connect() as connection:
-            return sorted(alerts.find(connection), key=lambda alert: (alert.group_key, alert.first_seen))
+            return sorted(alerts.find(connection, blocks=True), key=lambda alert: (alert.group_key, alert.first_seen))
 
     def say(self, alert: Alert, verdict: str | None, at: datetime) -> None:
         """A person closes an alert, or opens it again."""

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from acrwatch.core.errors import ConflictError, StoreError
@@ -21,6 +22,15 @@ def test_rows_and_position_become_visible_together(
     assert (outcome.rows, outcome.duplicates, outcome.redelivered) == (5, 0, 0)
     assert stored(lake) == ids(range(5))
     assert lake.position(stream) == 4
+
+
+def test_a_large_commit_is_a_file_that_several_threads_can_read(
+    lake: Lake, make_events: MakeEvents, stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.lake.parquet._ROW_GROUP", 3)
+    lake.commit(make_events(range(7)), {stream: 6})
+    (file,) = lake.snapshot().files
+    assert pq.ParquetFile(lake.root / file.path).num_row_groups == 3
 
 
 def test_a_redelivered_batch_stores_nothing_and_makes_no_version(

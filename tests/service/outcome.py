@@ -37,7 +37,7 @@ class Outcome:
 def outcome(folder: Path) -> Outcome:
     """Read what a stopped acrwatch left in `folder`."""
     with opened(Database(f"sqlite:///{folder / 'state.db'}")) as database, database.connect() as connection:
-        found = alerts.find(connection)
+        found = alerts.find(connection, blocks=True)
         every = connection.execute(select(deliveries)).mappings().all()
         refused = rejects.recent(connection, limit=1_000_000)
         wrong = [incident.key for incident in incidents.current(connection)]
@@ -48,7 +48,7 @@ def outcome(folder: Path) -> Outcome:
         event_ids=ids,
         bad=Counter(reject.body for reject in refused),
         standing=sorted(map(_standing, found)),
-        delivered_alerts={alert.id for alert in found if not alert.historical},
+        delivered_alerts={one.id for one in found if not one.historical and one.status != alerts.BUILDING_BLOCK},
         created=Counter((row["alert_id"], row["destination"]) for row in created),
         unsent=[row["id"] for row in created if row["status"] != outbox.SENT],
         incidents=wrong,
