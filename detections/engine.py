@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from acrwatch.core.clock import Clock
 from acrwatch.core.crashpoint import reach
-from acrwatch.core.errors import ConflictError, RemoteUnreachableError
+from acrwatch.core.errors import ConflictError, RemoteUnreachableError, StateUnavailableError
 from detections import failure, risk
 from detections.alerting import ENGINE, Alerting
 from detections.assessing import RiskWatch, assess
@@ -45,6 +45,9 @@ QUERY_SECONDS: Final = 120.0
 
 # For what detections that found nothing ask in their one transaction: others wait for it to write, 60 s at most.
 _TOGETHER_SECONDS: Final = 20.0
+
+# Nothing that a detection could be blamed for: the pass ends, its job fails, and the next one tries again.
+_DATABASE_AWAY: Final = (RemoteUnreachableError, StateUnavailableError)
 
 # Commits without new rows that are read again before the hint moves on; each costs a fraction of a millisecond.
 _HINT_EVERY: Final = 50
@@ -86,7 +89,8 @@ class Engine:
     def run_until_done(self) -> Passed:
         """Run passes until no new row is left; return what they did together.
 
-        Raises RemoteUnreachableError when the database goes away; what was judged by then stays judged.
+        Raises RemoteUnreachableError or StateUnavailableError when the database goes away, is full or locked; what was
+        judged by then stays judged.
         """
         total = Passed()
         for step in self.passes():
@@ -208,8 +212,8 @@ class Engine:
         except ConflictError as error:
             log.info("%s", error)
             return Passed(more=True)
-        except RemoteUnreachableError:
-            raise  # the database is away: nothing that this detection could be blamed for
+        except _DATABASE_AWAY:
+            raise
         except Exception as error:  # the rule loop: whatever a detection raises is a failed run
             log.exception("detection %s failed", slug)
             self._record_failure(detection, started, slices.rows_after(cursor), error)
@@ -227,7 +231,7 @@ class Engine:
             except ConflictError as error:
                 log.info("%s", error)
                 outcomes.append(Passed(more=True))
-            except RemoteUnreachableError:
+            except _DATABASE_AWAY:
                 raise
             except Exception as error:  # the rule loop: below it is told whose error it is
                 log.info("judging together failed, so each by itself: %s", error, exc_info=True)
@@ -256,7 +260,7 @@ class Engine:
         except ConflictError as error:
             log.info("%s", error)
             return Passed(more=True)
-        except RemoteUnreachableError:
+        except _DATABASE_AWAY:
             raise
         except Exception as error:  # the rule loop: no alert of a rule hangs on this
             log.exception("detection %s failed", risk.SLUG)

@@ -40,5 +40,9 @@ class StoreError(AcrWatchError):
     """The lake or the state database refused a read or a write; nothing half-written is visible."""
 
 
+class StateUnavailableError(StoreError):
+    """The state database is full, locked or read-only, for whoever asks: nobody's work is at fault."""
+
+
 class ConflictError(StoreError):
     """Another process changed the same thing first. Reload, re-check, try again."""

@@ -13,21 +13,24 @@ from acrwatch.core.errors import (
     ConfigError,
     ConflictError,
     RemoteUnreachableError,
+    StateUnavailableError,
     StoreError,
 )
 
 _MIGRATE: Final = "Run `acrwatch db migrate`"
 _HELD: Final = "Another process holds a write transaction: look for a stuck acrwatch process, end it and try again"
+_FULL: Final = "Free some space; work goes on by itself then"
+_READONLY: Final = "Give the acrwatch user write access to the file and its folder"
 
 # SQLite's primary result codes, by name: https://www.sqlite.org/rescode.html
 _SQLITE: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
-    "SQLITE_BUSY": (StoreError, "stayed locked", _HELD),
-    "SQLITE_LOCKED": (StoreError, "stayed locked", _HELD),
-    "SQLITE_FULL": (StoreError, "cannot grow: the disk is full", "Free some space; work goes on by itself then"),
-    "SQLITE_READONLY": (StoreError, "is read-only", "Give the acrwatch user write access to the file and its folder"),
+    "SQLITE_BUSY": (StateUnavailableError, "stayed locked", _HELD),
+    "SQLITE_LOCKED": (StateUnavailableError, "stayed locked", _HELD),
+    "SQLITE_FULL": (StateUnavailableError, "cannot grow: the disk is full", _FULL),
+    "SQLITE_READONLY": (StateUnavailableError, "is read-only", _READONLY),
     "SQLITE_CANTOPEN": (ConfigError, "cannot be opened", "Check that the folder exists and who may write to it"),
     "SQLITE_PERM": (ConfigError, "cannot be opened", "Check who may read and write the file"),
-    "SQLITE_IOERR": (StoreError, "met a disk error", "Check the disk and the system log"),
+    "SQLITE_IOERR": (StateUnavailableError, "met a disk error", "Check the disk and the system log"),
     "SQLITE_CORRUPT": (StoreError, "is damaged", "Stop acrwatch and restore the file from a backup"),
     "SQLITE_NOTADB": (ConfigError, "is not an SQLite database", "Point store.database at another file"),
 }
@@ -39,7 +42,7 @@ _POSTGRESQL: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
     "40P01": (ConflictError, "was changed by another process first", "Try again"),
     "42501": (AuthError, "refuses our user a right", "Grant the user CREATE and USAGE on the schema"),
     "42P01": (StoreError, "lacks a table", _MIGRATE),
-    "53100": (StoreError, "cannot grow: its disk is full", "Free some space on the database server"),
+    "53100": (StateUnavailableError, "cannot grow: its disk is full", "Free some space on the database server"),
     "53300": (RemoteUnreachableError, "has no connection left", "Raise max_connections, or run fewer processes"),
     "55P03": (StoreError, "stayed locked", _HELD),
     "08": (RemoteUnreachableError, "closed the connection", "Check that the server runs; we try again"),
@@ -53,7 +56,8 @@ _POSTGRESQL: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
 def translated(name: str) -> Iterator[None]:
     """Turn whatever SQLAlchemy raises inside the block into one of our errors about the database called `name`.
 
-    Raises StoreError, ConflictError (try again), RemoteUnreachableError (waiting may help), AuthError or ConfigError.
+    Raises StoreError, of that StateUnavailableError (full, locked: whoever asks) and ConflictError (try again),
+    RemoteUnreachableError (waiting may help), AuthError or ConfigError.
     """
     try:
         yield

@@ -56,6 +56,7 @@ def test_a_usage_error_under_json_is_a_document(call: Call) -> None:
         (errors.AuthError("x"), 4, "auth"),
         (errors.RemoteUnreachableError("x"), 5, "remote_unreachable"),
         (errors.StoreError("x"), 1, "store"),
+        (errors.StateUnavailableError("x"), 1, "state_unavailable"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

@@ -84,13 +84,24 @@ def let_leases_end(folder: Path) -> None:
         end_leases(database)
 
 
+def _difference(found: list[Standing], wanted: list[Standing]) -> str:
+    """Name the alerts that differ, for pytest explains no `assert` of a module that is no test."""
+    lines = [
+        f"{what}: {alert}"
+        for what, one, other in (("left over", found, wanted), ("missing", wanted, found))
+        for alert in one
+        if alert not in other
+    ]
+    return "\n".join(lines)
+
+
 def assert_as_undisturbed(folder: Path, traffic: Traffic, standing: list[Standing]) -> Outcome:
     """Hold what a stopped acrwatch left against what was sent, and its alerts against `standing`."""
     found = outcome(folder)
     assert len(found.event_ids) == len(found.correlations), "an event is stored twice"
     assert found.correlations == list(traffic.correlations)
     assert found.bad == traffic.bad
-    assert found.standing == standing
+    assert found.standing == standing, _difference(found.standing, standing)
     wanted = {(alert, destination) for alert in found.delivered_alerts for destination in DESTINATIONS}
     assert wanted <= found.created.keys(), "an alert is told to nobody"
     assert set(found.created.values()) <= {1}, "an alert is announced twice"

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert, select, text
 
-from acrwatch.core.errors import AcrWatchError, ConfigError, RemoteUnreachableError, StoreError
+from acrwatch.core.errors import (
+    AcrWatchError,
+    ConfigError,
+    RemoteUnreachableError,
+    StateUnavailableError,
+    StoreError,
+)
 from storage.state.database import Database
 from storage.state.tables import ingest_counts
 
@@ -147,7 +153,7 @@ def test_a_full_disk_is_called_a_full_disk(tmp_path: Path) -> None:
     database.migrate()
     with database.begin() as connection:
         connection.execute(text("PRAGMA max_page_count = 1"))  # the pool hands this connection out again
-    with pytest.raises(StoreError, match=r"disk is full.*Free some space"), database.begin() as connection:
+    with pytest.raises(StateUnavailableError, match=r"disk is full.*Free some space"), database.begin() as connection:
         _put(connection, "x" * 1_000_000)
     database.close()
 
@@ -159,7 +165,7 @@ def test_a_locked_database_says_so(tmp_path: Path) -> None:
         patient.execute(text("PRAGMA busy_timeout = 0"))  # the pool hands this connection out again: it will not wait
     holder = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match=r"stayed locked.*stuck acrwatch process"), database.begin():
+    with pytest.raises(StateUnavailableError, match=r"stayed locked.*stuck acrwatch process"), database.begin():
         pass
     holder.close()
     database.close()
