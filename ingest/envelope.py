@@ -30,7 +30,7 @@ SAMPLE_LINES: Final = 1_000
 """Lines looked at to tell lines from a broken document; more would only cost time."""
 
 _RAW_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_LINE: Final = re.compile(rb"[^\r\n]++")
+_LINE: Final = re.compile(rb"[^\n]++")  # a bare carriage return is white space between members, as JSON has it
 _RECORDS_MEMBER: Final = re.compile(rb'"records"\s*+:\s*+\[')
 _ENVELOPE_END: Final = re.compile(rb"\]\s*+(?:,\s*+\"[^{}\[\]]*+)?\}?\s*+")
 _BLANK: Final = b" \t\r\n"

@@ -51,6 +51,13 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("split", [b"\r", b"\n", b"\r\n"], ids=["cr", "lf", "crlf"])
+def test_a_bare_carriage_return_between_members_is_white_space_as_in_json(split: bytes) -> None:
+    """Whether or not lines end in one too, and whether or not all of them can be parsed."""
+    lines = [A, b'{"b":\r2}', C, A, C, BAD[0]]
+    assert pieces(split.join(lines)) == lines
+
+
 @pytest.mark.parametrize("bad", BAD, ids=range(len(BAD)))
 @pytest.mark.parametrize(
     "envelope", [b'{"records":[%s,%s,%s]}', b'[{"records":[%s,%s,%s]}]', b"[%s,%s,%s]", b"%s\n%s\n%s"], ids=range(4)
