@@ -5,10 +5,11 @@
 Ours is what `acrwatch import` does with a tree of `PT1H.json`: each record judged, rejected or stored, its derived
 columns and its id made, ids checked against all that is stored, rows by date in a Delta table, synced to the disk,
 files noted in SQL. pandas parses lines, flattens them with `json_normalize` and writes with `to_parquet`; DuckDB reads
-with `read_json` and writes with `COPY`. They check nothing and keep nothing but the columns. "DuckDB, with ids" does as
-much of our work as SQL says in a few lines: an id of each record, ids told apart and from those stored, derived
-columns, files by date. All run on one core, in turn (ours, pandas, ours, DuckDB, ...), so that a machine whose speed
-drifts slows all alike.
+with `read_json` and writes with `COPY`: by itself, as one first tries; with `union_by_name`, so that it looks at more
+than the first file; and with every member named. They check nothing and keep nothing but the columns. "DuckDB, with
+ids" does as much of our work as SQL says in a few lines: an id of each record, ids told apart and from those stored,
+derived columns, files by date. All run on one core, in turn (ours, pandas, ours, DuckDB, ...), so that a machine whose
+speed drifts slows all alike. The last column says of how many records the repository came out.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 
 from acrwatch.core.clock import SystemClock
 from acrwatch.simulate import Scenario, simulate, write_files
@@ -43,9 +45,10 @@ PANDAS_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One turn: rows that came out, seconds taken, seconds of processor time."""
+    """One turn: rows that came out, repositories in them, seconds taken, seconds of processor time."""
 
     rows: int
+    repositories: int
     seconds: float
     busy: float
 
@@ -90,8 +93,6 @@ def _flattened(records: Sequence[dict[str, object]], path: Path) -> int:
     return len(frame)
 
 
-# Members are named, for by itself DuckDB looks at the first file alone: where it holds logins, all that follow lose
-# their repository, tag and digest without a word.
 _INNER = ", ".join(f"{name} {'BIGINT' if name == 'size' else 'VARCHAR'}" for name in Properties.__struct_fields__)
 _OUTER = ", ".join(
     f"{name}: '{f'STRUCT({_INNER})' if name == 'properties' else 'VARCHAR'}'" for name in WireRecord.__struct_fields__
@@ -103,10 +104,24 @@ def _records(files: Path) -> str:
 
 
 def by_duckdb(files: Path, folder: Path) -> int:
-    """Read the same files and copy them to one."""
+    """Read the same files and copy them to one, with every member named."""
+    return _copied(_records(files), folder)
+
+
+def by_duckdb_alone(files: Path, folder: Path) -> int:
+    """Let DuckDB find out the members: from the first file, so that logins in it hide what pulls have."""
+    return _copied(f"read_json('{files}/**/*.json')", folder)
+
+
+def by_duckdb_union(files: Path, folder: Path) -> int:
+    """Let DuckDB find out the members from 32 files."""
+    return _copied(f"read_json('{files}/**/*.json', union_by_name=true)", folder)
+
+
+def _copied(records: str, folder: Path) -> int:
     with duckdb.connect(config={"threads": 1}) as connection:
         done = connection.execute(
-            f"COPY (SELECT * FROM {_records(files)}) TO '{folder}/all.parquet' (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT * FROM {records}) TO '{folder}/all.parquet' (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
         assert done is not None
         return int(done[0])
@@ -149,16 +164,32 @@ def timed(work: Callable[[Path, Path], int], files: Path, expected: int) -> Run:
     with tempfile.TemporaryDirectory() as name:
         started, busy = time.perf_counter(), time.process_time()
         rows = work(files, Path(name))
-        run = Run(rows, time.perf_counter() - started, time.process_time() - busy)
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        run = Run(rows, _repositories(Path(name)), seconds, busy)
     if rows != expected:
         raise SystemExit(f"{rows} rows came out of {expected} records")
     return run
 
 
+def _repositories(folder: Path) -> int:
+    """Return of how many records all Parquet files have the repository, as a column or as a member of `properties`."""
+    found = 0
+    for path in folder.rglob("*.parquet"):
+        file = pq.ParquetFile(path)
+        names = [column.path for column in map(file.schema.column, range(len(file.schema)))]
+        for name in (name for name in names if name.rpartition(".")[2] == "repository"):
+            (values,) = file.read([name]).flatten().columns
+            found += len(values) - values.null_count
+    return found
+
+
 def _row(name: str, runs: Sequence[Run]) -> str:
     speeds = [run.rows / run.seconds for run in runs]
     cost = statistics.median(run.busy / run.rows * 1e6 for run in runs)
-    return f"| {name} | {statistics.median(speeds):,.0f} | {min(speeds):,.0f} - {max(speeds):,.0f} | {cost:.1f} |"
+    kept = f"{min(run.repositories for run in runs):,}"
+    return (
+        f"| {name} | {statistics.median(speeds):,.0f} | {min(speeds):,.0f} - {max(speeds):,.0f} | {cost:.1f} | {kept} |"
+    )
 
 
 def _ratio(name: str, one: Sequence[Run], other: Sequence[Run]) -> str:
@@ -175,7 +206,13 @@ def main() -> None:
     options.add_argument("--pairs", type=int, default=7)
     given = options.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
-    others = {"pandas": by_pandas, "DuckDB": by_duckdb, "DuckDB, with ids": by_duckdb_alike}
+    others = {
+        "pandas": by_pandas,
+        "DuckDB, by itself": by_duckdb_alone,
+        "DuckDB, `union_by_name`": by_duckdb_union,
+        "DuckDB, members named": by_duckdb,
+        "DuckDB, with ids": by_duckdb_alike,
+    }
     with tempfile.TemporaryDirectory() as name:
         files = Path(name)
         records = archive_of(given.records, files)
@@ -188,7 +225,7 @@ def main() -> None:
             for other, work in others.items():
                 mine[other].append(timed(ours, files, records))
                 theirs[other].append(timed(work, files, records))
-    print("| | records/s, median | range | processor, µs a record |\n|---|--:|--:|--:|")
+    print("| | records/s, median | range | processor, µs a record | repositories |\n|---|--:|--:|--:|--:|")
     print(_row("acrwatch import", [run for runs in mine.values() for run in runs]))
     for other in others:
         print(_row(other, theirs[other]))

@@ -154,7 +154,11 @@ def evasive_table(figures: Figures) -> Iterator[str]:
     for kind in KINDS.values():
         if kind.evasive and figures.planned[kind.name]:
             seen = figures.by_kind[kind.name]
-            others = ", ".join(f"{slug} {n}" for slug, n in seen.most_common() if slug not in ("", kind.rule))
+            others = ", ".join(
+                f"{slug} {n}"
+                for slug, n in sorted(seen.items(), key=lambda one: (-one[1], one[0]))
+                if slug not in ("", kind.rule)
+            )
             yield f"| {kind.name} | {kind.rule} | {seen['']} | {seen[kind.rule]} | {others} |"
 
 
