@@ -2,8 +2,9 @@
 
 DuckDB itself holds the walls: it may open the data files of this query and nothing else, and its configuration is
 locked before the query is seen. A folder on its list of paths would let COPY and read_text at whatever lies beside the
-data, so the list has files, one by one, and what is no SELECT is refused by its kind before it runs: COPY to a listed
-data file would overwrite it.
+data, so the list has files, one by one. What it may open it may write, and COPY to a listed data file would overwrite
+it: so what is no SELECT is refused before it runs, by its kind, and by its parse tree, for to DuckDB a SELECT is also
+what has a COPY in a WITH.
 """
 
 import difflib
@@ -38,10 +39,17 @@ DEFAULT_SECONDS: Final = 60.0
 
 _MEMORY: Final = "2GB"
 _SPILL: Final = "10GB"
+_ANSWER_BYTES: Final = 2_000_000_000  # of rows that are kept, which DuckDB's limit does not count
 _BATCH_ROWS: Final = 100_000
 _TICK: Final = timedelta(microseconds=1)
 
 _ONE_SELECT: Final = "Write one SELECT over events, activity or alerts"
+# A query in DuckDB's parse tree, outermost or within: its kind, and a member that every query has.
+_QUERY: Final = re.compile('"type":"([A-Z_]*)","modifiers":')
+_QUERY_MEMBER: Final = '"cte_map":'
+_READING_KINDS: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
+# They run a text that no parse tree shows.
+_RUN_TEXTS: Final = re.compile('"function_name":"(query|query_table|json_execute_serialized_sql)"', re.IGNORECASE)
 # What a column is where no file has it, for it was added later. Ids and keys (binary) are text in people's SQL.
 _ABSENT: Final = {
     pa.string(): "VARCHAR",
@@ -119,12 +127,17 @@ def _fetched(
     """Keep the first rows and count the rest, batch by batch, so that a limit bounds the memory too."""
     reader = connection.sql(sql, params=list(parameters)).to_arrow_reader(_BATCH_ROWS)
     kept: list[pa.RecordBatch] = []
-    rows = more = 0
+    rows = more = size = 0
     try:
         for batch in reader:
             room = batch.num_rows if limit is None else min(batch.num_rows, limit - rows)
             kept += [batch.slice(0, room)] if room else []
-            rows, more = rows + room, more + batch.num_rows - room
+            rows, more, size = rows + room, more + batch.num_rows - room, size + batch.nbytes * (room > 0)
+            if size > _ANSWER_BYTES:
+                raise StoreError(
+                    f"The answer has more than {rows:,} rows and {_ANSWER_BYTES / 1e9:g} GB",
+                    remedy="Select fewer columns, aggregate more, set a LIMIT, or ask for a shorter time",
+                )
     except (duckdb.InterruptException, OSError, pa.ArrowException):
         if not over.is_set() or limit is None or rows < limit:
             raise
@@ -164,6 +177,27 @@ def _refuse_other_statements(connection: duckdb.DuckDBPyConnection, sql: str) ->
         raise ConfigError(f"one SELECT is run at a time, not {len(statements)} statements", remedy=_ONE_SELECT)
     if (kind := statements[0].type) != duckdb.StatementType.SELECT:
         raise ConfigError(f"only SELECT is run, not {kind.name}", remedy=_ONE_SELECT)
+    _refuse_other_parts(_parse_tree(connection, sql))
+
+
+def _parse_tree(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Return DuckDB's parse tree as JSON: a quote within a text is escaped in it, so that no text looks like a part."""
+    (tree,) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone() or ("",)
+    if not tree.startswith('{"error":false'):
+        raise ConfigError("only SELECT is run, and this is none that can be looked at", remedy=_ONE_SELECT)
+    return str(tree)
+
+
+def _refuse_other_parts(tree: str) -> None:
+    kinds = _QUERY.findall(tree)
+    others = sorted(set(kinds) - _READING_KINDS)
+    if others:
+        name = others[0].removesuffix("_NODE").removesuffix("_QUERY")
+        raise ConfigError(f"only SELECT is run, and there is {name} within it", remedy=_ONE_SELECT)
+    if not kinds or len(kinds) != tree.count(_QUERY_MEMBER):
+        raise ConfigError("only SELECT is run, and there is something else within it", remedy=_ONE_SELECT)
+    if found := _RUN_TEXTS.search(tree):
+        raise ConfigError(f"{found[1]}() is not run: it would run a text as SQL", remedy=_ONE_SELECT)
 
 
 def _define(

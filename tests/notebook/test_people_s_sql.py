@@ -49,6 +49,14 @@ ESCAPES = [
     "SELECT * FROM query('COPY events TO ''{folder}/out.csv''')",
     "WITH x AS (SELECT * FROM read_text('{text}')) SELECT * FROM x, events",
     "SELECT (SELECT content FROM read_text('{text}')) FROM events",
+    "WITH x AS (COPY (SELECT 1 AS a) TO '{data}' (FORMAT csv, USE_TMP_FILE false)) SELECT 'done' AS r",
+    "WITH x AS MATERIALIZED (COPY events TO '{data}' (USE_TMP_FILE false)) FROM x",
+    "SELECT (WITH x AS (COPY events TO '{data}' (USE_TMP_FILE false)) SELECT 1)",
+    "FROM events UNION ALL BY NAME (WITH x AS (COPY events TO '{data}' (USE_TMP_FILE false)) FROM events)",
+    "FROM query('WITH x AS (COPY (SELECT 1) TO ''{data}'' (USE_TMP_FILE false)) SELECT 1')",
+    "FROM query_table('events')",
+    "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+    "WITH x AS (INSERT INTO events FROM events RETURNING 1) FROM x",
     "ATTACH '{folder}/new.db'",
     "ATTACH '{folder}/state.db' (TYPE sqlite)",
     "SELECT * FROM sqlite_scan('{folder}/state.db', 'alerts')",
@@ -229,6 +237,14 @@ def test_memory_is_bounded_and_what_spills_is_cleared_away(client: Client, monke
     with pytest.raises(StoreError, match="needs more than 20MB of memory"):
         client.sql("SELECT list(i::VARCHAR || repeat('x', 100)) FROM range(3000000) t(i)")
     assert not list(Path(os.environ.get("TMPDIR", "/tmp")).glob(f"acrwatch-sql-{os.getpid()}-*"))
+
+
+def test_the_answer_is_bounded_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB hands rows over and forgets them; those that are kept are counted here."""
+    monkeypatch.setattr(sandbox, "_ANSWER_BYTES", 10_000_000)
+    with pytest.raises(StoreError, match=r"more than .* rows and 0\.01 GB.*LIMIT"):
+        client.sql("SELECT * FROM range(3000000)", limit=None)
+    assert len(client.sql("SELECT * FROM range(1000000)", limit=None)) == 1_000_000
 
 
 def test_a_span_opens_only_the_files_of_its_dates(tmp_path: Path) -> None:
