@@ -13,11 +13,12 @@ _AGAIN: Final = 0.05
 @contextmanager
 def interrupted_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[threading.Event]:
     """Interrupt what runs in the block when its time is over: again and again, for DuckDB forgets an interruption that
-    comes while a query begins. The event yielded is set from then on."""
+    comes while a query begins. The event yielded is set from then on. Any number of
+    seconds will do."""
     done, over = threading.Event(), threading.Event()
 
     def watch() -> None:
-        ended = done.wait(seconds)
+        ended = done.wait(min(seconds, threading.TIMEOUT_MAX))
         while not ended:
             over.set()
             connection.interrupt()

@@ -247,6 +247,11 @@ def test_the_answer_is_bounded_too(client: Client, monkeypatch: pytest.MonkeyPat
     assert len(client.sql("SELECT * FROM range(1000000)", limit=None)) == 1_000_000
 
 
+def test_any_time_may_be_allowed(client: Client) -> None:
+    assert client.sql("SELECT 1 AS a", seconds=1e12)["a"].item() == 1
+    assert client.sql("SELECT 1 AS a", seconds=float("inf"))["a"].item() == 1
+
+
 def test_a_span_opens_only_the_files_of_its_dates(tmp_path: Path) -> None:
     lake = Lake.open(tmp_path / "lake")
     lake.commit(table([Happening(1), Happening(2, at=timedelta(days=2))]), {})
