@@ -1,11 +1,11 @@
 """Opening a lake only to read it: nothing is created, mended or amended, so a read-only disk will do."""
 
 from pathlib import Path
-from urllib.parse import unquote
 
 from acrwatch.core.errors import NotFoundError, StoreError
 from storage.lake.entries import log_folder
 from storage.lake.handle import open_table
+from storage.lake.place import lake_root
 from storage.lake.snapshot import Snapshot, snapshot_of
 from storage.schema import PARTITION_COLUMN
 
@@ -15,9 +15,7 @@ def read_snapshot(path: str | Path) -> Snapshot:
 
     Raises NotFoundError where there is no lake, StoreError where it cannot be read or is a table of something else.
     """
-    root = Path(path).absolute()
-    if unquote(str(root)) != str(root):  # delta-rs decodes them, and would look for the log in another folder
-        raise StoreError(f"A lake's path cannot hold percent codes: {root}", remedy="Name it by another path")
+    root = lake_root(path)
     if not log_folder(root).is_dir():
         raise NotFoundError(
             f"there is no lake at {root}",

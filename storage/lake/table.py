@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +25,7 @@ from storage.lake.entries import last_checkpoint, log_folder
 from storage.lake.handle import CHECKPOINT_INTERVAL, amend_properties, checkpoint, create_table, open_table, reason
 from storage.lake.mending import mend
 from storage.lake.parquet import check_rows
+from storage.lake.place import lake_root
 from storage.lake.publishing import add, commit_info, milliseconds, publish
 from storage.lake.replay import Replay
 from storage.lake.seen import SeenIds
@@ -63,9 +63,7 @@ class Lake:
 
         Raises StoreError where the folder cannot be used or holds a table of another shape.
         """
-        root = Path(path).absolute()
-        if unquote(str(root)) != str(root):  # delta-rs decodes them, and would look for the log in another folder
-            raise StoreError(f"A lake's path cannot hold percent codes: {root}", remedy="Set store.path elsewhere")
+        root = lake_root(path)
         try:
             root.mkdir(parents=True, exist_ok=True)
             mend(root)

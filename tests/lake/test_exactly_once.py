@@ -1,5 +1,6 @@
 """One row per event and one position per stream, however often and by whomever they are sent."""
 
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from acrwatch.core.errors import ConflictError, StoreError
 from storage.lake import Lake
 from storage.lake.draft import Draft
+from storage.lake.reading import read_snapshot
 from tests.lake.lake_fixtures import Ids, MakeEvents, Stored
 
 
@@ -190,8 +192,8 @@ def test_an_id_that_is_not_16_bytes_is_refused(lake: Lake, make_events: MakeEven
         lake.commit(rows, {})
 
 
-@pytest.mark.parametrize("name", ["a b", "a#b", "a?b", "a'b", "a[1]*", "ü", "a%b"])
-def test_a_lake_below_a_folder_of_any_name_works(
+@pytest.mark.parametrize("name", ["a b", "a#b", "a]b", "a'b", "ü", "a%b"])
+def test_a_lake_below_a_folder_of_any_other_name_works(
     tmp_path: Path, name: str, make_events: MakeEvents, stored: Stored, ids: Ids
 ) -> None:
     lake = Lake.open(tmp_path / name)
@@ -201,7 +203,10 @@ def test_a_lake_below_a_folder_of_any_name_works(
     assert stored(lake) == ids(range(4))
 
 
-def test_a_path_with_percent_codes_is_refused_before_anything_is_made(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="a%20b"):
-        Lake.open(tmp_path / "a%20b")
+@pytest.mark.parametrize("name", ["a%20b", "a*b", "a?b", "a[b]"])
+def test_a_path_that_libraries_take_for_another_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError, match=re.escape(name)):
+        Lake.open(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(StoreError, match=re.escape(name)):
+        read_snapshot(tmp_path / name)
