@@ -47,7 +47,8 @@ class Traffic:
     """Events in figures. Rows are dicts; times in them are aware UTC.
 
     `totals`: counts of all. `by_time`: per step and operation. `identities`, `networks`, `registries`: the TOP of each
-    by events, `counted` in each row being how many there are. `presence`: per step for those identities.
+    by events, `counted` in each row being how many there are, as `totals` counts them; events that name none are one
+    more row, the last. `presence`: per step for those identities.
     """
 
     totals: Row
@@ -74,7 +75,8 @@ def figures(reader: Reader, scope: Scope) -> Traffic:
     (totals,) = _rows(reader, f"SELECT {_COUNTS}, count(*) FILTER (late) AS late FROM report_events")
     step, since = scope.step // timedelta(microseconds=1), _epoch(scope.since)
     bucket = f"make_timestamptz({since} + (epoch_us(event_time) - {since}) // {step} * {step})"
-    identities = _top(reader, "identity, identity_kind")
+    # One name may be the admin of one registry and a token of another; it is one identity here, as in the totals.
+    identities = _top(reader, "identity", "string_agg(DISTINCT identity_kind, ', ' ORDER BY identity_kind)")
     return Traffic(
         totals,
         _rows(
@@ -144,11 +146,13 @@ def sequence(reader: Reader, evidence: Sequence[str], *, limit: int) -> tuple[Se
     return [{**row, **row["deed"]} for row in rows], rows[0]["lines"] if rows else 0
 
 
-def _top(reader: Reader, columns: str) -> Sequence[Row]:
+def _top(reader: Reader, column: str, kind: str = "NULL") -> Sequence[Row]:
     return _rows(
         reader,
-        f"SELECT {columns}, {_COUNTS}, count(*) OVER () AS counted FROM report_events "
-        f"GROUP BY {columns} ORDER BY events DESC, {columns} LIMIT {TOP}",
+        f"SELECT {column}, {kind} AS kind, {_COUNTS}, count({column}) OVER () AS counted FROM report_events "
+        f"GROUP BY {column} "
+        f"QUALIFY row_number() OVER (PARTITION BY {column} IS NULL ORDER BY count(*) DESC, {column}) <= {TOP} "
+        f"ORDER BY {column} IS NULL, events DESC, {column}",
     )
 
 

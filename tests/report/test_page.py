@@ -177,6 +177,22 @@ def test_a_report_on_nothing_says_what_that_is_worth(desk: Desk) -> None:
     assert "No event of this time is stored at all" in text
 
 
+@pytest.mark.parametrize(
+    ("identities", "said"),
+    [
+        (["a", "b"], "All 2 identities."),
+        (["a", None], "1 identity, and the events that name none."),
+        ([None], "No event names one."),
+        ([*map(str, range(16)), None], "The 15 identities with most events of 16, and the events that name none."),
+    ],
+)
+def test_a_table_says_how_many_there_are_as_the_tiles_do(desk: Desk, identities: list[str | None], said: str) -> None:
+    desk.bench.store([Happening(n, identity=identity) for n, identity in enumerate(identities)])
+    html = shift_page(desk.shift(), {}, {})
+    assert f"<caption>{said}</caption>" in html
+    assert f"<li><b>{len(set(identities) - {None})}</b> identit" in html
+
+
 def test_more_alerts_of_a_rule_than_are_listed_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("acrwatch.report.page.LISTED", 2)
     for number in range(5):
