@@ -23,7 +23,7 @@ def test_totals_are_those_of_plain_counting(desk: Desk, morning: Morning) -> Non
     found, counted = desk.shift().traffic.totals, within(morning())
     assert found["events"] == len(counted) == 52
     assert found["failed"] == sum(not one.succeeded for one in counted) == 8
-    assert found["deletes"] == sum(one.operation == "delete" and one.succeeded for one in counted)
+    assert found["removals"] == found["delete"] == sum(one.operation == "delete" and one.succeeded for one in counted)
     assert (found["identities"], found["networks"], found["repositories"]) == (2, 2, 4)
 
 

@@ -193,6 +193,17 @@ def test_a_table_says_how_many_there_are_as_the_tiles_do(desk: Desk, identities:
     assert f"<li><b>{len(set(identities) - {None})}</b> identit" in html
 
 
+def test_removals_are_named_by_operation_as_alerts_name_them(desk: Desk) -> None:
+    operations = ["delete"] * 3 + ["untag"] * 2
+    desk.bench.store([Happening(n, operation=operation, identity="eve") for n, operation in enumerate(operations)])
+    alert = desk.alert("a", timedelta(), entities=[{"type": "identity", "value": "eve"}])
+    for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
+        assert "5 removals 3 delete, 2 untag" in Page(html).text
+        assert '<th class="n">Removals</th>' in html
+        assert "removals are deletes, untags and purges" in html
+        assert "deletions" not in html
+
+
 def test_more_alerts_of_a_rule_than_are_listed_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("acrwatch.report.page.LISTED", 2)
     for number in range(5):
