@@ -204,6 +204,14 @@ def test_removals_are_named_by_operation_as_alerts_name_them(desk: Desk) -> None
         assert "deletions" not in html
 
 
+def test_a_verdict_breaks_between_its_parts_and_nowhere_else(desk: Desk) -> None:
+    desk.alert("a", timedelta(hours=1), status="closed", close_reason="benign_positive.suspicious_but_expected")
+    html = shift_page(desk.shift(), {}, {})
+    words = '<span class="verdict">benign positive:</span> <span class="verdict">suspicious but expected</span>'
+    assert html.count(f"closed, {words}") == 2  # in the table and in full
+    assert re.findall(r"\.verdict \{([^}]*)\}", html) == [" white-space: nowrap; "]
+
+
 def test_more_alerts_of_a_rule_than_are_listed_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("acrwatch.report.page.LISTED", 2)
     for number in range(5):
