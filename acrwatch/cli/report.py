@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from storage.state.alerts import Alert
 
 _SHIFT: Final = timedelta(hours=8)
+_AROUND: Final = (
+    "This alert and what lies around it: two hours before and after, or as long as the alert itself lasted if that is "
+    "longer."
+)
 
 
 @click.command()
@@ -38,7 +42,7 @@ _SHIFT: Final = timedelta(hours=8)
 )
 @click.option("--registry", "registries", multiple=True, metavar="NAME", help="Only this registry; repeatable.")
 @click.option("--rule", "rules", multiple=True, metavar="SLUG", help="Only alerts of this rule; repeatable.")
-@click.option("--alert", "alert_id", metavar="ID", help="This alert and what lies around it, two hours each way.")
+@click.option("--alert", "alert_id", metavar="ID", help=_AROUND)
 @pass_session
 def report(
     session: Session,

@@ -70,6 +70,15 @@ def test_the_beginning_of_an_id_is_enough_for_an_alert(call: Call, lake: Databas
     assert "2026-11-22 00:40:00Z" in page  # two hours before its first event
 
 
+def test_around_a_long_alert_is_as_long_as_it_lasted(call: Call, lake: Database) -> None:
+    long = replace(another(1), first_seen=NOW - timedelta(hours=9), last_seen=NOW - timedelta(hours=4))
+    stored(lake, long)
+    page = call("report", "--alert", long.id, "--html", "-").stdout
+    assert "2026-11-21 13:00:00Z" in page  # five hours before its first event
+    said = " ".join(call("report", "--help").stdout.split())
+    assert "two hours before and after, or as long as the alert itself lasted if that is longer" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
