@@ -116,8 +116,9 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _parts(alert: "Alert") -> "Iterator[RenderableType]":
-    parts: Sequence[Mapping[str, Any]] = alert.facts.get("notes", {}).get("parts", ())
-    if parts:
+    from storage.state.alerts import made_of
+
+    if parts := made_of(alert):
         yield table(parts, _PARTS)
 
 

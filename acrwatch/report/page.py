@@ -15,7 +15,7 @@ from acrwatch.report.drawing import Drawing, shown
 from acrwatch.report.palette import INK, MUTED, PAPER, dark_overrides
 from acrwatch.report.shift import DETAILED, LISTED, Shift
 from detections.episode import SAMPLES
-from storage.state.alerts import Alert, as_json
+from storage.state.alerts import Alert, as_json, made_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -102,6 +102,7 @@ def _environment() -> "Environment":
         "entities": _entities,
         "evidence": _evidence,
         "judges": _judges,
+        "made_of": made_of,
     }
     return made
 

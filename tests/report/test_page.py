@@ -212,6 +212,23 @@ def test_a_verdict_breaks_between_its_parts_and_nowhere_else(desk: Desk) -> None
     assert re.findall(r"\.verdict \{([^}]*)\}", html) == [" white-space: nowrap; "]
 
 
+def test_an_alert_about_risk_lists_what_it_is_made_of(desk: Desk) -> None:
+    part = {"id": "0193aa", "rule": "mass-delete", "severity": "low", "first_seen": "2026-03-02T10:30:00+00:00"}
+    alert = desk.alert("a", timedelta(hours=1), rule="entity-risk", facts={"notes": {"parts": [part]}})
+    plain = desk.alert("b", timedelta(hours=1))
+    for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
+        _, _, told = html.partition("Made of these alerts</h")
+        row = told.partition("<tbody>")[2].partition("</tbody>")[0]
+        assert Page(row.replace("</td>", " </td>")).text.split() == [
+            "2026-03-02",
+            "10:30:00Z",
+            "low",
+            "mass-delete",
+            "0193aa",
+        ]
+    assert "Made of these alerts" not in alert_page(desk.around(plain), {}, {})
+
+
 def test_more_alerts_of_a_rule_than_are_listed_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("acrwatch.report.page.LISTED", 2)
     for number in range(5):
