@@ -229,6 +229,14 @@ def test_an_alert_about_risk_lists_what_it_is_made_of(desk: Desk) -> None:
     assert "Made of these alerts" not in alert_page(desk.around(plain), {}, {})
 
 
+@pytest.mark.parametrize(("rows", "said"), [(1, "In this row: status 200"), (2, "In every row shown: status 200")])
+def test_what_rows_of_evidence_share_is_said_of_those_shown(desk: Desk, rows: int, said: str) -> None:
+    """Ten rows are shown of an alert of a thousand events: the others may differ."""
+    shown = tuple(((SINCE.isoformat(), f"{n:032x}"), {**ROW, "tag": f"v{n}"}) for n in range(rows))
+    alert = desk.alert("a", timedelta(hours=1), evidence_rows=shown)
+    assert said in Page(alert_page(desk.around(alert), {}, {})).text
+
+
 def test_more_alerts_of_a_rule_than_are_listed_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("acrwatch.report.page.LISTED", 2)
     for number in range(5):
