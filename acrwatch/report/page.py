@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from acrwatch.core.wording import DIGEST_DIGITS, image, told
+from acrwatch.core.wording import DIGEST_DIGITS, counted, image, noun_of, told
 from acrwatch.report import charts
 from acrwatch.report.around import PLACES, Around
 from acrwatch.report.drawing import Drawing, shown
@@ -96,6 +96,8 @@ def _environment() -> "Environment":
         "utc": _utc,
         "span": _span,
         "number": "{:,}".format,
+        "counted": counted,
+        "noun": noun_of,
         "drawing": lambda svg: Markup(svg),  # noqa: S704 - made by `drawn`, which escapes what it is given
         "image": image,
         "told": told,

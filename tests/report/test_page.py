@@ -16,6 +16,7 @@ from acrwatch.report.drawing import Drawing
 from acrwatch.report.page import alert_page, shift_page
 from acrwatch.report.scope import Scope
 from storage.state import incidents
+from storage.state.alerts import record
 from tests.cli.test_alerts_command import ALERT, ROW
 from tests.detections.conftest import Bench, Happening
 from tests.report.conftest import SINCE, UNTIL, Desk
@@ -198,7 +199,7 @@ def test_removals_are_named_by_operation_as_alerts_name_them(desk: Desk) -> None
     desk.bench.store([Happening(n, operation=operation, identity="eve") for n, operation in enumerate(operations)])
     alert = desk.alert("a", timedelta(), entities=[{"type": "identity", "value": "eve"}])
     for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
-        assert "5 removals 3 delete, 2 untag" in Page(html).text
+        assert "5 removals 3\xa0delete, 2\xa0untag" in Page(html).text
         assert '<th class="n">Removals</th>' in html
         assert "removals are deletes, untags and purges" in html
         assert "deletions" not in html
@@ -235,6 +236,34 @@ def test_what_rows_of_evidence_share_is_said_of_those_shown(desk: Desk, rows: in
     shown = tuple(((SINCE.isoformat(), f"{n:032x}"), {**ROW, "tag": f"v{n}"}) for n in range(rows))
     alert = desk.alert("a", timedelta(hours=1), evidence_rows=shown)
     assert said in Page(alert_page(desk.around(alert), {}, {})).text
+
+
+PLURALS = "alerts|events|calls|removals|identities|networks|registries|repositories|pulls|pushes|times|rules"
+
+
+def test_one_is_never_said_in_the_plural(desk: Desk) -> None:
+    desk.bench.store([
+        Happening(number, operation=operation, identity="eve", status=status)
+        for number, (operation, status) in enumerate([("delete", 202), ("push", 201), ("pull", 401), ("pull", 200)])
+    ])  # fmt: skip
+    alert = desk.alert("a", timedelta(), entities=[{"type": "identity", "value": "eve"}])
+    with desk.bench.database.begin() as connection:
+        record(connection, alert.id, "created", {"count": 1}, actor="engine", now=SINCE)
+        incidents.open(connection, "gap", kind="gap", message="x", remedy="", now=SINCE)
+    for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
+        assert "created: with 1 matching event" in html
+        assert re.findall(rf"\b1 (?:{PLURALS})\b", re.sub("</?b>", "", html)) == []
+        assert "(s)" not in html
+    assert "It belongs to nobody." in shift_page(desk.shift(), {}, {})
+
+
+def test_of_several_open_alerts_it_is_said_how_many_belong_to_nobody(desk: Desk) -> None:
+    desk.alert("a", timedelta(), assignee="dana")
+    assert "It is assigned." in shift_page(desk.shift(), {}, {})
+    desk.alert("b", timedelta())
+    assert "1 of them belongs to nobody." in shift_page(desk.shift(), {}, {})
+    desk.alert("c", timedelta())
+    assert "2 of them belong to nobody." in shift_page(desk.shift(), {}, {})
 
 
 def test_more_alerts_of_a_rule_than_are_listed_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
