@@ -30,7 +30,8 @@ class Blindness:
     `not_stored`: by UTC date and kind, records passed over. `unwatched`: since when no `acrwatch run` has looked.
     `behind`: by registry, the longest that a record took to arrive, where that is over an hour. `unfinished`: up to
     when the span's last records may still be on their way. `forgotten`: before when runs are not kept any more, where
-    the span reaches back there. `empty`: no event of the time is stored.
+    the span reaches back there. `empty`: no event of the time is stored; `silent`: nor any of these registries, of
+    those that were asked for alone.
     """
 
     incidents: Sequence[Incident]
@@ -44,12 +45,15 @@ class Blindness:
     unfinished: datetime | None
     forgotten: datetime | None
     empty: bool
+    silent: Sequence[str] = ()
 
     @property
     def reasons(self) -> list[str]:
         """Say in a sentence each why something may have gone unseen; empty where nothing is known to."""
         found = []
-        if self.empty:
+        if self.silent:
+            found.append(f"No event of {', '.join(self.silent)} is stored for this time")
+        elif self.empty:
             found.append("No event of this time is stored at all")
         if self.unwatched is not None:
             found.append(f"No acrwatch run has looked since {self.unwatched:%Y-%m-%d %H:%M}Z")
@@ -101,4 +105,5 @@ def gather(
         scope.until if now - scope.until < _ON_THE_WAY else None,
         kept_from if kept_from is not None and scope.since < kept_from else None,
         not arrival.events,
+        [name for name in dict.fromkeys(scope.registries) if name not in delays],
     )

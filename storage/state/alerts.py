@@ -293,6 +293,16 @@ def touching(connection: Connection, since: datetime, until: datetime) -> list[A
     return sorted(_read(connection, is_standing(), or_(raised, seen)), key=lambda alert: (alert.first_seen, alert.id))
 
 
+def rules(connection: Connection) -> set[str]:
+    """Return the rules that ever raised an alert, whatever became of it."""
+    return set(connection.execute(select(alerts.c.rule).distinct()).scalars())
+
+
+def registries(connection: Connection) -> set[str]:
+    """Return the registries that any alert names, whatever became of it."""
+    return {name for names in connection.execute(select(alerts.c.registries)).scalars() for name in names}
+
+
 def left_open(connection: Connection, before: datetime) -> list[Alert]:
     """Return the alerts, none set apart or historical, that were raised and seen last before a moment and are open
     still, oldest first."""

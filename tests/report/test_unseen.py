@@ -32,6 +32,14 @@ def test_a_time_without_events_is_said_to_be_empty(desk: Desk) -> None:
     assert desk.shift().blindness.reasons == ["No event of this time is stored at all"]
 
 
+def test_of_registries_asked_for_the_silent_ones_are_named(desk: Desk) -> None:
+    """Others may have been busy: of the time as a whole nothing is said."""
+    quiet(desk)
+    (said,) = desk.shift(registries=("contoso", "fabrikam")).blindness.reasons
+    assert said == "No event of fabrikam is stored for this time"
+    assert desk.shift(registries=("contoso",)).blindness.reasons == []
+
+
 def test_events_that_nobody_judged_are_said(desk: Desk) -> None:
     desk.bench.store([Happening(1, HOUR)])
     assert desk.shift().blindness.reasons == ["1 stored event has not been judged yet by every detection"]
