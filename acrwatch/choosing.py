@@ -82,8 +82,9 @@ def selection_of(
 ) -> Selection:
     """Return what is asked for. Raises ConfigError for an operation or an address that is none."""
     operations = several(operation)
+    registries = several(registry)
     asked = {
-        "registry": _folded(several(registry)),
+        "registry": None if registries is None else registry_names(registries),
         "operation": operations and tuple(one_of(one.casefold(), (*OPERATIONS, "other"), "operation")
                                           for one in operations),
         "identity": several(identity),
@@ -94,8 +95,9 @@ def selection_of(
     return Selection(since, until, any_of, [interval(one) for one in several(ip) or ()])
 
 
-def _folded(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(name.casefold().partition(".")[0] for name in names)
+def registry_names(given: Iterable[str]) -> tuple[str, ...]:
+    """Return registries as events name them, from names or login servers in whatever case."""
+    return tuple(name.casefold().partition(".")[0] for name in given)
 
 
 def interval(text: str) -> tuple[bytes, bytes]:

@@ -69,6 +69,14 @@ def tally_between(reader: Reader, intervals: Sequence[tuple[bytes, bytes]], *, b
     return _tally(reader, reader.snapshot.files, within, [bound for pair in intervals for bound in pair], by)
 
 
+def registries(reader: Reader) -> list[str]:
+    """Return the registries that any stored record names, of either plane. Reads one column of every file. Raises
+    StoreError."""
+    every = _files(reader, reader.snapshot.files)
+    rows = reader.rows(f"SELECT DISTINCT registry FROM {every} WHERE registry IS NOT NULL ORDER BY ALL")  # noqa: S608
+    return [row["registry"] for row in rows]
+
+
 def _tally(
     reader: Reader, files: Iterable[LakeFile], where: str, parameters: Sequence[str | bytes], by: Sequence[str]
 ) -> pa.Table:

@@ -116,8 +116,9 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _parts(alert: "Alert") -> "Iterator[RenderableType]":
-    parts: Sequence[Mapping[str, Any]] = alert.facts.get("notes", {}).get("parts", ())
-    if parts:
+    from storage.state.alerts import made_of
+
+    if parts := made_of(alert):
         yield table(parts, _PARTS)
 
 
@@ -128,7 +129,9 @@ def _evidence(document: Mapping[str, Any]) -> "Iterator[RenderableType]":
     different = [column for column in _WHERE_DIFFERENT if len({column.show(row) for row in rows}) > 1]
     yield table(rows, [*_ALWAYS, *different])
     same = [(column.heading.lower(), column.show(rows[0])) for column in _WHERE_DIFFERENT if column not in different]
-    yield pairs((f"every {name}" if len(rows) > 1 else name, value) for name, value in same if value != "-")
+    if len(rows) > 1 and any(value != "-" for _, value in same):
+        yield cell("  In every row shown:")
+    yield pairs((name, value) for name, value in same if value != "-")
     if (known := len(document["evidence"])) > len(rows):
         yield cell(f"  --json has the event_id of {known} of them; the lake keeps every event.", "dim")
 

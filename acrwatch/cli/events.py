@@ -19,6 +19,7 @@ from acrwatch.core.wording import image
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from acrwatch.core.errors import NotFoundError
     from storage.following import Follower
 
 # Longer texts are wrapped on a terminal.
@@ -144,7 +145,7 @@ def tail(
     """Print the newest events, the newest last, one line each.
 
     With -f it goes on: those of a commit come in order of time, after the commits before it. Events that arrive late
-    are shown when they come.
+    are shown when they come. A registry that nothing is known of is an error, with -f a warning.
     """
     from acrwatch.choosing import COLUMNS, selection_of
     from storage.following import Follower
@@ -156,12 +157,34 @@ def tail(
     write = _write_jsonl if jsonl else _write_lines
     first = follower.newest(limit).rows
     write(first)
+    stranger = _stranger(session, registry) if registry and not first.num_rows else None
+    if stranger is not None and not follow:
+        raise stranger
+    if stranger is not None:
+        note(f"Waiting for the first event: {stranger}")
     if not follow:
         if not first.num_rows:
             note("No events.")
         return
     with stopped_by_signal() as stopping:
         follow_commits(follower, write, lambda: stopping.wait(_LOOK_EVERY.total_seconds()))
+
+
+def _stranger(session: Session, registries: Iterable[str]) -> "NotFoundError | None":
+    """Return what to tell of a registry that nobody ever heard of. There need not be a state database."""
+    from acrwatch.choosing import registry_names
+    from acrwatch.known_names import unknown_registry
+    from storage.lake.reading import read_snapshot
+    from storage.state.database import Database
+
+    config = session.config
+    database = Database(config.store.database)
+    try:
+        there = database.file is None or database.file.exists()
+        snapshot = read_snapshot(config.store.path)
+        return unknown_registry(registry_names(registries), config.registries, snapshot, database if there else None)
+    finally:
+        database.close()
 
 
 def follow_commits(follower: "Follower", write: "Callable[[pa.Table], object]", stopped: Callable[[], bool]) -> None:

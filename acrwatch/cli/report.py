@@ -1,7 +1,7 @@
 """`acrwatch report`: a shift, or one alert and what lies around it, as one HTML file."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
     from acrwatch.report.scope import Scope
     from detections.detection import Metadata
+    from storage.lake.snapshot import Snapshot
     from storage.query import Reader
     from storage.state.alerts import Alert
+    from storage.state.database import Database
 
 _SHIFT: Final = timedelta(hours=8)
+_AROUND: Final = (
+    "This alert and what lies around it: two hours before and after, or as long as the alert itself lasted if that is "
+    "longer."
+)
 
 
 @click.command()
@@ -38,7 +44,7 @@ _SHIFT: Final = timedelta(hours=8)
 )
 @click.option("--registry", "registries", multiple=True, metavar="NAME", help="Only this registry; repeatable.")
 @click.option("--rule", "rules", multiple=True, metavar="SLUG", help="Only alerts of this rule; repeatable.")
-@click.option("--alert", "alert_id", metavar="ID", help="This alert and what lies around it, two hours each way.")
+@click.option("--alert", "alert_id", metavar="ID", help=_AROUND)
 @pass_session
 def report(
     session: Session,
@@ -66,6 +72,7 @@ def report(
     with session.database() as database, database.connect() as connection, Reader(stored(session)) as reader:
         if alert_id is None:
             scope = _span(since, until, now, registries, _known(session, connection, rules))
+            _refuse_unknown(session, scope.registries, reader.snapshot, database)
             page, alerts = _shift(session, connection, reader, scope, now)
             said = f"{counted(len(alerts), 'alert')} from {utc(scope.since)} to {utc(scope.until)}"
         else:
@@ -79,11 +86,21 @@ def report(
 def _span(
     since: str | None, until: str | None, now: datetime, registries: tuple[str, ...], rules: tuple[str, ...]
 ) -> "Scope":
+    from acrwatch.choosing import registry_names
     from acrwatch.report.scope import Scope
 
     end = moment_of(until, now, "--to") if until else now
     begin = moment_of(since, end, "--from") if since else end - _SHIFT
-    return Scope(begin, end, tuple(name.casefold() for name in registries), rules)
+    return Scope(begin, end, registry_names(registries), rules)
+
+
+def _refuse_unknown(session: Session, registries: "Sequence[str]", snapshot: "Snapshot", database: "Database") -> None:
+    """Raise NotFoundError for a registry that nobody ever heard of: its page would look like peace."""
+    from acrwatch.known_names import unknown_registry
+
+    stranger = unknown_registry(registries, session.config.registries, snapshot, database)
+    if stranger is not None:
+        raise stranger
 
 
 def _known(session: Session, connection: "Connection", rules: tuple[str, ...]) -> tuple[str, ...]:

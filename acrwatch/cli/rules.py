@@ -34,6 +34,7 @@ from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import span
 from acrwatch.core.errors import NotFoundError
 from acrwatch.core.log import printable
+from acrwatch.known_names import about_ourselves
 
 if TYPE_CHECKING:
     from detections.detection import Detection, Metadata
@@ -239,13 +240,6 @@ def chosen(session: Session, which: Sequence[str]) -> "Mapping[str, Detection]":
 def broken_lines(session: Session) -> list[str]:
     """Return what to say wherever rules are shown: which files are none."""
     return [f"Not in use: {mistake}" for mistake in session.rules.mistakes]
-
-
-def about_ourselves() -> "Mapping[str, Metadata]":
-    """Return what the alerts say of themselves that no detection raises, but acrwatch about itself, by slug."""
-    from detections import blindness, failure, risk
-
-    return {**blindness.METADATA, failure.SLUG: failure.METADATA, risk.SLUG: risk.METADATA}
 
 
 rules.add_command(backtest)

@@ -1,6 +1,6 @@
 """Events and changes in the words that people read, the same on a terminal and in a report."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
@@ -10,7 +10,21 @@ DIGEST_DIGITS: Final = 12
 
 # A burst extends its alert with every pass; what people did must not drown in that.
 _OFTEN: Final = "extended"
-_ENGINE: Final = {"into": "into alert {}", "why": "{}", "count": "with {} matching event(s)"}
+_ENGINE: Final[Mapping[str, Callable[[Any], str]]] = {
+    "into": "into alert {}".format,
+    "why": str,
+    "count": lambda number: f"with {counted(number, 'matching event')}",
+}
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Return a number with its noun: `1 event`, `1,204 events`; `nouns` where an s does not make more of it."""
+    return f"{number:,} {noun_of(number, noun, nouns)}"
+
+
+def noun_of(number: int, noun: str, nouns: str = "") -> str:
+    """Return what so many of something are called: `event` or `events`, or else `nouns`."""
+    return noun if number == 1 else nouns or f"{noun}s"
 
 
 def image(row: Mapping[str, Any]) -> str:
@@ -37,8 +51,7 @@ def told(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[datetime, str, 
 
 
 def _extended(extensions: Sequence[Mapping[str, Any]]) -> str:
-    number = extensions[-1]["detail"]["count"]
-    events = f"{number} event" if number == 1 else f"{number} events"
+    events = counted(extensions[-1]["detail"]["count"], "event")
     since = f"{extensions[0]['at']:%Y-%m-%d %H:%M:%S}Z"
     times = "" if len(extensions) == 1 else f" {len(extensions)} times since {since},"
     return f"extended{times} to {events}"
@@ -49,6 +62,6 @@ def _said(line: Mapping[str, Any]) -> str:
     detail = line["detail"]
     fields = detail.get("fields", {})
     moved = [f"{name.replace('_', ' ')} {one['from'] or '-'} → {one['to'] or '-'}" for name, one in fields.items()]
-    moved += [words.format(detail[name]) for name, words in _ENGINE.items() if name in detail]
+    moved += [words(detail[name]) for name, words in _ENGINE.items() if name in detail]
     said = f"{line['change']}: {', '.join(moved)}" if moved else line["change"]
     return f'{said}. "{detail["comment"]}"' if "comment" in detail else said

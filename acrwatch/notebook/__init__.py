@@ -7,6 +7,6 @@ from acrwatch.notebook.alert import Alert
 from acrwatch.notebook.client import Client
 from acrwatch.notebook.opening import open  # noqa: A004 - it is acrwatch.open
 from acrwatch.notebook.rule import Rule
-from acrwatch.notebook.warning import BlindWarning, TruncatedWarning
+from acrwatch.notebook.warning import BlindWarning, TruncatedWarning, UnknownRegistryWarning
 
-__all__ = ["Alert", "BlindWarning", "Client", "Rule", "TruncatedWarning", "open"]
+__all__ = ["Alert", "BlindWarning", "Client", "Rule", "TruncatedWarning", "UnknownRegistryWarning", "open"]

@@ -7,16 +7,17 @@ import pandas as pd
 import pyarrow as pa
 
 import acrwatch.notebook.accessor  # noqa: F401 - registers df.acr
-from acrwatch.choosing import STATUSES, OneOrMore, one_of, selection_of, several, severities_of
+from acrwatch.choosing import STATUSES, OneOrMore, one_of, registry_names, selection_of, several, severities_of
 from acrwatch.core.clock import Clock
 from acrwatch.core.errors import ConfigError
+from acrwatch.known_names import unknown_registry, unknown_rule
 from acrwatch.notebook.alert import Alert
 from acrwatch.notebook.alert_frame import alert_frame
 from acrwatch.notebook.frames import frame_of
 from acrwatch.notebook.known import Known
 from acrwatch.notebook.spans import SpanLike, span_of
 from acrwatch.notebook.stored import LIMIT, Stored, origin, spelled
-from acrwatch.notebook.warning import warn_truncated
+from acrwatch.notebook.warning import UnknownRegistryWarning, warn, warn_truncated
 from storage import sandbox
 from storage.alert_table import alert_table
 from storage.state import alerts as store
@@ -57,7 +58,8 @@ class Client:
         `span` is `"7d"` (up to now), a pair of moments, or None for all. Of each filter one value or several; those of
         different filters must all hold. `registry` is a name or login server, `ip` an address or a network, v4 or v6;
         identities, digests and repositories are compared as they are written. Where more events meet them than `limit`
-        (None: no limit), the newest are returned, with a TruncatedWarning that says how many are left out.
+        (None: no limit), the newest are returned, with a TruncatedWarning that says how many are left out. Where none
+        do, an UnknownRegistryWarning says so of a registry that nothing is known of at all.
         """
         chosen = selection_of(
             *span_of(span, self._clock.now()),
@@ -69,7 +71,13 @@ class Client:
             repository=repository,
         )
         given = {name: list(values) for name, values in (*chosen.any_of.items(), ("ip", several(ip))) if values}
-        return self._stored.events(chosen, columns, given, limit=_limit(limit))
+        found = self._stored.events(chosen, columns, given, limit=_limit(limit))
+        if registry is not None and not len(found):
+            names, configured = registry_names(several(registry) or ()), self._known.registries
+            stranger = unknown_registry(names, configured, self._stored.snapshot(), self._stored.database)
+            if stranger is not None:
+                warn(str(stranger), UnknownRegistryWarning)
+        return found
 
     def alerts(
         self,
@@ -84,7 +92,8 @@ class Client:
 
         `status` is new, active, closed, suppressed, staged or building-block; without it all but the last three.
         `severity` is one, such as "high", a comparison such as ">=medium", or several. Historical ones are among them,
-        marked so. Raises ConfigError where no state database is known.
+        marked so. Raises ConfigError where no state database is known, NotFoundError for a rule that is not installed
+        and never raised an alert.
         """
         asked = span_of(span, self._clock.now())
         state = None if status is None else one_of(status, STATUSES, "status")
@@ -99,6 +108,10 @@ class Client:
                 until=asked.until,
                 limit=None if most is None else most + 1,
             )
+            if rule is not None and not found:
+                stranger = unknown_rule(rule, self._known.rules.detections, connection)
+                if stranger is not None:
+                    raise stranger
             more = 0
             if most is not None and len(found) > most:
                 more = -most + store.how_many(

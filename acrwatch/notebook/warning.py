@@ -15,9 +15,13 @@ class BlindWarning(UserWarning):
     """A detection could not judge what it was given: that it found nothing says nothing."""
 
 
+class UnknownRegistryWarning(UserWarning):
+    """Nothing was found of a registry that nothing is known of: its name may be mistyped."""
+
+
 # Python says a warning of one text and line once. A cell that is run again is the same line, and its frame as short as
 # before. Whatever filter someone set for these goes before.
-for _category in (TruncatedWarning, BlindWarning):
+for _category in (TruncatedWarning, BlindWarning, UnknownRegistryWarning):
     warnings.simplefilter("always", _category, append=True)
 
 

@@ -50,7 +50,7 @@ class Around:
 
 def span_around(alert: Alert) -> tuple[datetime, datetime]:
     """Return the time around an alert that a report looks at unless told otherwise: two hours before and after, or as
-    long as the alert itself lasted."""
+    long as the alert itself lasted where that is longer."""
     margin = max(_AROUND, alert.last_seen - alert.first_seen)
     return alert.first_seen - margin, alert.last_seen + margin
 

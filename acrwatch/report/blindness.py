@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from acrwatch.core.wording import counted, noun_of
 from acrwatch.report.scope import Scope
 from acrwatch.report.traffic import Arrival
 from storage.state import counts, incidents, leases, rejects, runs
@@ -29,7 +30,8 @@ class Blindness:
     `not_stored`: by UTC date and kind, records passed over. `unwatched`: since when no `acrwatch run` has looked.
     `behind`: by registry, the longest that a record took to arrive, where that is over an hour. `unfinished`: up to
     when the span's last records may still be on their way. `forgotten`: before when runs are not kept any more, where
-    the span reaches back there. `empty`: no event of the time is stored.
+    the span reaches back there. `empty`: no event of the time is stored; `silent`: nor any of these registries, of
+    those that were asked for alone.
     """
 
     incidents: Sequence[Incident]
@@ -43,26 +45,31 @@ class Blindness:
     unfinished: datetime | None
     forgotten: datetime | None
     empty: bool
+    silent: Sequence[str] = ()
 
     @property
     def reasons(self) -> list[str]:
         """Say in a sentence each why something may have gone unseen; empty where nothing is known to."""
         found = []
-        if self.empty:
+        if self.silent:
+            found.append(f"No event of {', '.join(self.silent)} is stored for this time")
+        elif self.empty:
             found.append("No event of this time is stored at all")
         if self.unwatched is not None:
             found.append(f"No acrwatch run has looked since {self.unwatched:%Y-%m-%d %H:%M}Z")
         if self.incidents:
-            number = len(self.incidents)
-            found.append(f"{number} {'incident' if number == 1 else 'incidents'} kept acrwatch from seeing or telling")
+            found.append(f"{counted(len(self.incidents), 'incident')} kept acrwatch from seeing or telling")
         if self.waiting:
-            found.append(f"{max(self.waiting.values()):,} stored events have not been judged yet by every detection")
+            most = max(self.waiting.values())
+            has = noun_of(most, "has", "have")
+            found.append(f"{counted(most, 'stored event')} {has} not been judged yet by every detection")
         if self.unjudged:
-            found.append(f"{sum(self.unjudged.values()):,} times a detection met an event that it could not judge")
+            times = counted(sum(self.unjudged.values()), "time")
+            found.append(f"{times} a detection met an event that it could not judge")
         if self.failed:
-            found.append(f"{len(self.failed)} detections failed at least once")
+            found.append(f"{counted(len(self.failed), 'detection')} failed at least once")
         if left := sum(left for _, left in self.refused.values()):
-            found.append(f"{left:,} records were refused and not judged")
+            found.append(f"{counted(left, 'record')} {noun_of(left, 'was', 'were')} refused and not judged")
         if self.behind:
             found.append(f"Records of {', '.join(self.behind)} came more than an hour late")
         if self.unfinished is not None:
@@ -81,10 +88,10 @@ def gather(
     kept_from = None if keep is None else now - keep
     unwatched = leases.lapsed(connection, "watch")
     delays = {row["registry"]: row["slowest"] for row in arrival.delays}
-    counted = counts.read(connection, scope.since.date(), scope.until.date())
+    by_date = counts.read(connection, scope.since.date(), scope.until.date())
     passed_over = {
         f"{day:%Y-%m-%d}": {name: number for name, number in kinds.items() if name != _NO_RECORDS}
-        for day, kinds in counted.items()
+        for day, kinds in by_date.items()
     }
     return Blindness(
         incidents.during(connection, scope.since, scope.until),
@@ -98,4 +105,5 @@ def gather(
         scope.until if now - scope.until < _ON_THE_WAY else None,
         kept_from if kept_from is not None and scope.since < kept_from else None,
         not arrival.events,
+        [name for name in dict.fromkeys(scope.registries) if name not in delays],
     )

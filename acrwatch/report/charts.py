@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from acrwatch.core.wording import counted
 from acrwatch.report.drawing import Drawing, drawn, shown
 from acrwatch.report.palette import BLIND, MARK, OUTCOME, SEVERITY
 from acrwatch.report.scope import Scope
@@ -47,8 +48,9 @@ def timeline(
         chart,
         name="timeline",
         title="Alerts and events over time",
-        description=f"{len(alerts)} alerts by when their events began, and {sum(r['events'] for r in by_time)} events, "
-        f"in steps of {scope.step}, UTC. Shaded: {len(blind)} times in which something kept acrwatch from seeing.",
+        description=f"{counted(len(alerts), 'alert')} by when their events began, and "
+        f"{counted(sum(row['events'] for row in by_time), 'event')}, in steps of {scope.step}, UTC. Shaded: "
+        f"{counted(len(blind), 'time')} in which something kept acrwatch from seeing.",
     )
 
 
@@ -59,10 +61,10 @@ def by_rule(rules: Sequence[tuple[str, Sequence[Alert]]]) -> Drawing:
     rows = []
     for rule, alerts in rules:
         left = 0
-        counted = Counter((alert.severity, alert.status == CLOSED) for alert in alerts)
+        tally = Counter((alert.severity, alert.status == CLOSED) for alert in alerts)
         for severity in SEVERITIES:
             for closed in (False, True):
-                if number := counted[severity, closed]:
+                if number := tally[severity, closed]:
                     rows.append(
                         {
                             "rule": rule,
@@ -90,7 +92,7 @@ def by_rule(rules: Sequence[tuple[str, Sequence[Alert]]]) -> Drawing:
         chart,
         name="rules",
         title="Alerts by rule",
-        description=f"{number} alerts of {len(rules)} rules, by severity; closed ones are pale.",
+        description=f"{counted(number, 'alert')} of {counted(len(rules), 'rule')}, by severity; closed ones are pale.",
     )
 
 
@@ -124,7 +126,8 @@ def presence(scope: Scope, rows: Sequence[Row]) -> Drawing:
         chart,
         name="presence",
         title="When the busiest identities were at work",
-        description=f"{len(names)} identities, in steps of {scope.step}, UTC; the darker, the more events.",
+        description=f"{counted(len(names), 'identity', 'identities')}, in steps of {scope.step}, UTC; the darker, the "
+        "more events.",
     )
 
 
@@ -160,32 +163,32 @@ def spans(scope: Scope, alerts: Sequence[Alert], chosen: Alert) -> Drawing:
         chart,
         name="spans",
         title="The alert and those related to it",
-        description=f"{len(alerts)} alerts by the time of their events, UTC; the one reported on is marked.",
+        description=f"{counted(len(alerts), 'alert')} by the time of their events, UTC; the one reported on is marked.",
     )
 
 
 def _begun(scope: Scope, alerts: Sequence[Alert]) -> list[Row]:
     """Count alerts by step and severity, those that began earlier in the first step."""
-    counted: Counter[tuple[datetime, str]] = Counter()
+    tally: Counter[tuple[datetime, str]] = Counter()
     for alert in alerts:
         into = max(min(alert.first_seen, scope.until - timedelta(microseconds=1)) - scope.since, timedelta(0))
-        counted[scope.since + into // scope.step * scope.step, alert.severity] += 1
+        tally[scope.since + into // scope.step * scope.step, alert.severity] += 1
     return [
         {"at": at, "kind": severity, "number": number}
-        for (at, severity), number in sorted(counted.items(), key=lambda one: (one[0][0], SEVERITIES.index(one[0][1])))
+        for (at, severity), number in sorted(tally.items(), key=lambda one: (one[0][0], SEVERITIES.index(one[0][1])))
     ]
 
 
 def _happened(by_time: Sequence[Row], scope: Scope) -> list[Row]:
     """Count events by step and by whether they failed, wrote or read."""
-    counted: Counter[tuple[datetime, str]] = Counter()
+    tally: Counter[tuple[datetime, str]] = Counter()
     for row in by_time:
         at = max(row["at"], scope.since)
-        counted[at, "failed"] += row["failed"]
-        counted[at, "reads" if row["operation"] in _READS else "writes"] += row["events"] - row["failed"]
+        tally[at, "failed"] += row["failed"]
+        tally[at, "reads" if row["operation"] in _READS else "writes"] += row["events"] - row["failed"]
     return [
         {"at": at, "kind": kind, "number": number}
-        for (at, kind), number in sorted(counted.items(), key=lambda one: (one[0][0], _KINDS.index(one[0][1])))
+        for (at, kind), number in sorted(tally.items(), key=lambda one: (one[0][0], _KINDS.index(one[0][1])))
         if number
     ]
 

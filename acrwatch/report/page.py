@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from acrwatch.core.wording import DIGEST_DIGITS, image, told
+from acrwatch.core.wording import DIGEST_DIGITS, counted, image, noun_of, told
 from acrwatch.report import charts
 from acrwatch.report.around import PLACES, Around
 from acrwatch.report.drawing import Drawing, shown
 from acrwatch.report.palette import INK, MUTED, PAPER, dark_overrides
 from acrwatch.report.shift import DETAILED, LISTED, Shift
 from detections.episode import SAMPLES
-from storage.state.alerts import Alert, as_json
+from storage.state.alerts import Alert, as_json, made_of
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -96,12 +96,15 @@ def _environment() -> "Environment":
         "utc": _utc,
         "span": _span,
         "number": "{:,}".format,
+        "counted": counted,
+        "noun": noun_of,
         "drawing": lambda svg: Markup(svg),  # noqa: S704 - made by `drawn`, which escapes what it is given
         "image": image,
         "told": told,
         "entities": _entities,
         "evidence": _evidence,
         "judges": _judges,
+        "made_of": made_of,
     }
     return made
 

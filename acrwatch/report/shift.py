@@ -45,9 +45,9 @@ class Shift:
     """Everything a report on a span says.
 
     `alerts`: those people were told of or could see, gravest first. `apart`: suppressed and staged ones, and building
-    blocks. `old`: how many historical ones were raised in this time on events of others. `before`: alerts of earlier
-    times that are open still. `told`: the important ones in full. `changes`: what people did, to whatever alert.
-    `hidden`: the suppressions behind `apart`, by id.
+    blocks. `old`: how many historical ones, none set apart, were raised in this time on events of others. `before`:
+    alerts of earlier times that are open still. `told`: the important ones in full. `changes`: what people did, to
+    whatever alert. `hidden`: the suppressions behind `apart`, by id.
     """
 
     scope: Scope
@@ -126,6 +126,7 @@ def gather(
     Raises StoreError."""
     touching = scope.within(store.touching(connection, scope.since, scope.until))
     found = [alert for alert in touching if not alert.historical or _overlap(alert, scope)]
+    elsewhere = [alert for alert in touching if alert.historical and not _overlap(alert, scope)]
     alerts = sorted(
         (alert for alert in found if alert.status not in SET_APART), key=lambda one: (gravity(one), one.first_seen)
     )
@@ -144,7 +145,7 @@ def gather(
         now,
         alerts,
         apart,
-        len(touching) - len(found),
+        sum(alert.status not in SET_APART for alert in elsewhere),
         scope.within(store.left_open(connection, scope.since)),
         told,
         _changes(connection, scope),

@@ -24,9 +24,13 @@ _COUNTS: Final = (
     "count(*) AS events, count(*) FILTER (NOT succeeded) AS failed, "
     "count(*) FILTER (operation = 'pull' AND succeeded) AS pulls, "
     "count(*) FILTER (operation IN ('push', 'import') AND succeeded) AS pushes, "
-    "count(*) FILTER (operation IN ('delete', 'untag', 'purge') AND succeeded) AS deletes, "
+    "count(*) FILTER (operation IN ('delete', 'untag', 'purge') AND succeeded) AS removals, "
     "count(DISTINCT identity) AS identities, count(DISTINCT network) AS networks, "
     "count(DISTINCT repository) AS repositories, min(event_time) AS first_seen, max(event_time) AS last_seen"
+)
+# What the removals are, by operation, as alerts on them say it.
+_REMOVED: Final = ", ".join(
+    f"count(*) FILTER (operation = '{name}' AND succeeded) AS {name}" for name in ("delete", "untag", "purge")
 )
 # Azure's own word for how late records come is minutes; the 95th of a hundred tells a backlog from one straggler.
 _DELAYS: Final = "quantile_cont(delay, 0.5) AS typical, quantile_cont(delay, 0.95) AS slow, max(delay) AS slowest"
@@ -46,8 +50,10 @@ class About:
 class Traffic:
     """Events in figures. Rows are dicts; times in them are aware UTC.
 
-    `totals`: counts of all. `by_time`: per step and operation. `identities`, `networks`, `registries`: the TOP of each
-    by events, `counted` in each row being how many there are. `presence`: per step for those identities.
+    `totals`: counts of all, `removals` also as the `delete`, `untag` and `purge` they are. `by_time`: per step and
+    operation. `identities`, `networks`, `registries`: the TOP of each by events, `counted` in each row being how many
+    there are, as `totals` counts them; events that name none are one more row, the last. `presence`: per step for those
+    identities.
     """
 
     totals: Row
@@ -71,10 +77,11 @@ class Arrival:
 
 def figures(reader: Reader, scope: Scope) -> Traffic:
     """Return the figures of the events that `hold` read. Raises StoreError."""
-    (totals,) = _rows(reader, f"SELECT {_COUNTS}, count(*) FILTER (late) AS late FROM report_events")
+    (totals,) = _rows(reader, f"SELECT {_COUNTS}, {_REMOVED}, count(*) FILTER (late) AS late FROM report_events")
     step, since = scope.step // timedelta(microseconds=1), _epoch(scope.since)
     bucket = f"make_timestamptz({since} + (epoch_us(event_time) - {since}) // {step} * {step})"
-    identities = _top(reader, "identity, identity_kind")
+    # One name may be the admin of one registry and a token of another; it is one identity here, as in the totals.
+    identities = _top(reader, "identity", "string_agg(DISTINCT identity_kind, ', ' ORDER BY identity_kind)")
     return Traffic(
         totals,
         _rows(
@@ -144,11 +151,13 @@ def sequence(reader: Reader, evidence: Sequence[str], *, limit: int) -> tuple[Se
     return [{**row, **row["deed"]} for row in rows], rows[0]["lines"] if rows else 0
 
 
-def _top(reader: Reader, columns: str) -> Sequence[Row]:
+def _top(reader: Reader, column: str, kind: str = "NULL") -> Sequence[Row]:
     return _rows(
         reader,
-        f"SELECT {columns}, {_COUNTS}, count(*) OVER () AS counted FROM report_events "
-        f"GROUP BY {columns} ORDER BY events DESC, {columns} LIMIT {TOP}",
+        f"SELECT {column}, {kind} AS kind, {_COUNTS}, count({column}) OVER () AS counted FROM report_events "
+        f"GROUP BY {column} "
+        f"QUALIFY row_number() OVER (PARTITION BY {column} IS NULL ORDER BY count(*) DESC, {column}) <= {TOP} "
+        f"ORDER BY {column} IS NULL, events DESC, {column}",
     )
 
 

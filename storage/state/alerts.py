@@ -293,6 +293,16 @@ def touching(connection: Connection, since: datetime, until: datetime) -> list[A
     return sorted(_read(connection, is_standing(), or_(raised, seen)), key=lambda alert: (alert.first_seen, alert.id))
 
 
+def rules(connection: Connection) -> set[str]:
+    """Return the rules that ever raised an alert, whatever became of it."""
+    return set(connection.execute(select(alerts.c.rule).distinct()).scalars())
+
+
+def registries(connection: Connection) -> set[str]:
+    """Return the registries that any alert names, whatever became of it."""
+    return {name for names in connection.execute(select(alerts.c.registries)).scalars() for name in names}
+
+
 def left_open(connection: Connection, before: datetime) -> list[Alert]:
     """Return the alerts, none set apart or historical, that were raised and seen last before a moment and are open
     still, oldest first."""
@@ -373,7 +383,7 @@ def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
         **{name: getattr(alert, name) for name in more},
         **plain,
         "changed_after_close": alert.changed_after_close,
-        "parts": [part["id"] for part in alert.facts.get("notes", {}).get("parts", ())],
+        "parts": [part["id"] for part in made_of(alert)],
         "evidence": [event_id for _, event_id in alert.evidence],
         "evidence_truncated": alert.count > len(alert.evidence),
         "evidence_rows": [
@@ -381,6 +391,13 @@ def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
             for (time, event_id), row in alert.evidence_rows
         ],
     }
+
+
+def made_of(alert: Alert) -> Sequence[Mapping[str, Any]]:
+    """Return the alerts that one about an entity's risk is made of, as they were then: `id`, `rule`, `severity` and
+    `first_seen` (ISO 8601). Of any other alert there are none."""
+    found: Sequence[Mapping[str, Any]] = alert.facts.get("notes", {}).get("parts", ())
+    return found
 
 
 def history_as_json(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -198,7 +198,8 @@ def test_evidence_that_is_the_same_in_every_row_is_said_once(call: Call, databas
     heading = next(line for line in page.splitlines() if line.startswith("TIME"))
     assert heading.split() == ["TIME", "OPERATION", "IMAGE", "ADDRESS"]
     assert "app/web@sha256:0123456789ab  203.0.113.10" in page
-    assert "  every client    docker/27.0" in page
+    assert "\n  In every row shown:\n" in page
+    assert "  client    docker/27.0" in page
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,22 @@ def test_the_tail_takes_filters_and_programs_get_every_column(call: Call, lake: 
     assert (nobody.exit_code, nobody.stdout, nobody.stderr) == (0, "", "No events.\n")
 
 
+def test_the_tail_of_a_registry_that_nobody_heard_of_is_an_error(
+    call: Call, lake: Lake, database: Database, tmp_path: Path
+) -> None:
+    done = call("events", "tail", "--registry", "contozo")
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "nothing is known of a registry 'contozo'" in done.stderr
+    assert "Did you mean contoso?" in done.stderr
+    (tmp_path / "acrwatch.toml").write_text(
+        '[registries.fabrikam]\nallowed_ranges = ["10.0.0.0/8"]\n', encoding="utf-8"
+    )
+    stored(database, replace(ALERTS[0], registries=("alerted",)))
+    for quiet in (["fabrikam"], ["alerted"], ["Contoso.azurecr.io", "--identity", "nobody"]):
+        done = call("events", "tail", "--registry", *quiet)
+        assert (done.exit_code, done.stderr) == (0, "No events.\n")
+
+
 def test_what_an_attacker_named_cannot_steer_the_terminal(call: Call, lake: Lake) -> None:
     lake.commit(table([Happening(901, at=timedelta(days=5), user_agent="\x1b[2Jgone\nnew line")]), {})
     for command in (["tail", "-n", "1"], ["query", "SELECT user_agent FROM events WHERE user_agent LIKE '%gone%'"]):
@@ -184,6 +200,9 @@ def test_following_goes_on_until_a_signal(call: Call, lake: Lake, monkeypatch: p
     monkeypatch.setattr("acrwatch.cli.events.stopped_by_signal", stopped)
     done = call("events", "tail", "-f", "-n", "1", "--operation", "delete")
     assert (done.exit_code, len(done.stdout.splitlines())) == (0, 1)
+    unheard = call("events", "tail", "-f", "--registry", "contozo")
+    assert (unheard.exit_code, unheard.stdout) == (0, "")
+    assert unheard.stderr.startswith("Waiting for the first event: nothing is known of a registry 'contozo'")
 
 
 def waits(*between: Callable[[], object]) -> Callable[[], bool]:

@@ -12,6 +12,7 @@ import pytest
 
 from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA
+from storage.state import registry_facts
 from storage.state.database import Database
 from tests.cli.conftest import NOW
 from tests.cli.test_alerts_command import ALERT, another, stored
@@ -70,12 +71,37 @@ def test_the_beginning_of_an_id_is_enough_for_an_alert(call: Call, lake: Databas
     assert "2026-11-22 00:40:00Z" in page  # two hours before its first event
 
 
+@pytest.mark.parametrize("registry", ["contoso", "CONTOSO.azurecr.io", "configured", "alerted", "imported"])
+def test_a_registry_that_was_only_quiet_has_a_report(call: Call, lake: Database, tmp_path: Path, registry: str) -> None:
+    (tmp_path / "acrwatch.toml").write_text(
+        '[registries.configured]\nallowed_ranges = ["10.0.0.0/8"]\n', encoding="utf-8"
+    )
+    stored(lake, replace(another(1), registries=("alerted",), status="building-block"))
+    with lake.begin() as connection:
+        registry_facts.remember(connection, "imported", "show", {}, file="show.json", now=NOW)
+    found = call("report", "--registry", registry, "--from", "10m", "--html", "-")
+    assert (found.exit_code, found.stderr.splitlines()[0].partition(" from ")[0]) == (0, "0 alerts")
+    name = registry.casefold().partition(".")[0]
+    assert f"No event of {name} is stored for this time." in found.stdout
+
+
+def test_around_a_long_alert_is_as_long_as_it_lasted(call: Call, lake: Database) -> None:
+    long = replace(another(1), first_seen=NOW - timedelta(hours=9), last_seen=NOW - timedelta(hours=4))
+    stored(lake, long)
+    page = call("report", "--alert", long.id, "--html", "-").stdout
+    assert "2026-11-21 13:00:00Z" in page  # five hours before its first event
+    said = " ".join(call("report", "--help").stdout.split())
+    assert "two hours before and after, or as long as the alert itself lasted if that is longer" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (("--from", "2026-11-22T02:00:00Z", "--to", "2026-11-22T01:00:00Z"), 2, "Let --from be before --to"),
         (("--from", "yesterday"), 2, "--from is 'yesterday'"),
         (("--rule", "admin-user-logn"), 3, "Did you mean admin-user-login?"),
+        (("--registry", "contozo"), 3, "nothing is known of a registry 'contozo'"),
+        (("--registry", "contoso", "--registry", "contozo.azurecr.io"), 3, "Did you mean contoso?"),
         (("--alert", "ffff"), 3, "no alerts have an id that begins with 'ffff'"),
         (("--alert", "0193", "--rule", "mass-delete"), 2, "--alert goes without"),
     ],

@@ -76,6 +76,25 @@ def test_a_mistake_is_named(client: Client, given: dict[str, Any], said: str) ->
     assert said in str(refused.value)
 
 
+def test_a_rule_that_nobody_has_is_named(client: Client) -> None:
+    with pytest.raises(NotFoundError, match=r"no rule 'mas-delete', and no alert of one\. Did you mean mass-delete\?"):
+        client.alerts(rule="mas-delete")
+    for quiet in ("mass-untag", "entity-risk"):
+        assert len(client.alerts(rule=quiet)) == 0
+    assert len(client.alerts(("2026-11-01", "2026-11-02"), rule="mass-delete")) == 0
+
+
+def test_a_rule_that_is_gone_and_once_raised_an_alert_is_no_mistake(tmp_path: Path, lake: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'state.db'}"
+    made = Database(url)
+    made.migrate()
+    with made.begin() as connection:
+        insert_alert(connection, replace(DELETING, rule="gone", status="staged"))
+    made.close()
+    opened = acrwatch.open(lake, database=url, now=NOW)
+    assert len(opened.alerts(rule="gone")) == 0
+
+
 def test_severities_compare_by_rank(client: Client) -> None:
     frame = client.alerts()
     assert rules(frame[frame["severity"] >= "medium"]) == ["mass-delete", "anomalous-source-ip"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 import acrwatch
 from acrwatch.core.errors import ConfigError, StoreError
-from acrwatch.notebook import Client, TruncatedWarning
+from acrwatch.notebook import Client, TruncatedWarning, UnknownRegistryWarning
 from acrwatch.notebook.frames import TEXT
 from storage.lake import Lake
 from storage.lake.clustering import cluster
@@ -64,6 +65,33 @@ SPANS: list[tuple[Any, Callable[[Happening], bool]]] = [
     ((pd.Timestamp("2026-11-20T10:30:00+01:00"), "2026-11-20T10:30:00Z"), lambda one: one.time < START + HOUR),
     (("2d", "1d"), lambda one: NOW - 2 * DAY <= one.time < NOW - DAY),
 ]
+
+
+def test_a_registry_that_nobody_heard_of_is_told(client: Client) -> None:
+    with pytest.warns(UnknownRegistryWarning, match="of a registry 'contozo'.* Did you mean contoso?") as caught:
+        frame = client.events(registry="Contozo.azurecr.io")
+    assert (len(frame), len(caught), caught[0].filename) == (0, 1, __file__)
+
+
+def test_a_quiet_registry_has_an_empty_frame_and_no_warning(client: Client, lake: Path, tmp_path: Path) -> None:
+    config = tmp_path / "acrwatch.toml"
+    config.write_text('[registries.northwind]\nallowed_ranges = ["10.0.0.0/8"]\n', encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(client.events(("2026-11-01", "2026-11-02"), registry="contoso")) == 0
+        assert len(client.events(registry="contoso", identity="nobody")) == 0
+        assert len(acrwatch.open(lake, config=config).events(registry="northwind")) == 0
+
+
+def test_who_finds_something_does_not_wait_for_names_to_be_checked(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("the whole lake was asked for the names of its registries")
+
+    monkeypatch.setattr("acrwatch.notebook.client.unknown_registry", fail)
+    assert len(client.events(registry="contoso"))
+    assert not len(client.events(identity="nobody"))
 
 
 @pytest.mark.parametrize(("span", "met"), SPANS, ids=[str(span) for span, _ in SPANS])

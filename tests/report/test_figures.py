@@ -23,7 +23,7 @@ def test_totals_are_those_of_plain_counting(desk: Desk, morning: Morning) -> Non
     found, counted = desk.shift().traffic.totals, within(morning())
     assert found["events"] == len(counted) == 52
     assert found["failed"] == sum(not one.succeeded for one in counted) == 8
-    assert found["deletes"] == sum(one.operation == "delete" and one.succeeded for one in counted)
+    assert found["removals"] == found["delete"] == sum(one.operation == "delete" and one.succeeded for one in counted)
     assert (found["identities"], found["networks"], found["repositories"]) == (2, 2, 4)
 
 
@@ -44,6 +44,37 @@ def test_the_busiest_come_first_and_say_how_many_there_are(desk: Desk) -> None:
     assert [row["identity"] for row in found] == [f"id-{n:02}" for n in range(15)]
     assert [row["events"] for row in found] == [2] * 10 + [1] * 5
     assert {row["counted"] for row in found} == {20}
+
+
+def test_tables_count_as_the_totals_do(desk: Desk) -> None:
+    """Who is not named is no identity, and who is admin of one registry and token of another is one."""
+    desk.bench.store([
+        *(Happening(n, timedelta(minutes=n), identity=None, ip=None) for n in range(4)),
+        Happening(10, identity="contoso"), Happening(11, identity="contoso", registry="fabrikam"),
+        Happening(12, identity="ci", ip="203.0.113.9"),
+    ])  # fmt: skip
+    found = desk.shift().traffic
+    assert [(row["identity"], row["kind"], row["events"], row["counted"]) for row in found.identities] == [
+        ("contoso", "admin, token", 2, 2),
+        ("ci", "token", 1, 2),
+        (None, "anonymous", 4, 2),
+    ]
+    assert [(row["network"], row["events"]) for row in found.networks] == [
+        ("198.51.100.0/24", 2),
+        ("203.0.113.0/24", 1),
+        (None, 4),
+    ]
+    assert (found.totals["identities"], found.totals["networks"]) == (2, 2)
+
+
+def test_events_that_name_nobody_take_no_place_of_an_identity(desk: Desk) -> None:
+    desk.bench.store([
+        Happening(number, timedelta(minutes=number), identity=f"id-{number:02}" if number < 16 else None)
+        for number in range(20)
+    ])  # fmt: skip
+    found = desk.shift().traffic.identities
+    assert [row["identity"] for row in found] == [*(f"id-{n:02}" for n in range(15)), None]
+    assert {row["counted"] for row in found} == {16}
 
 
 def test_a_registry_alone_is_counted_whatever_case_its_name_is_asked_in(desk: Desk, morning: Morning) -> None:

@@ -16,6 +16,7 @@ from acrwatch.report.drawing import Drawing
 from acrwatch.report.page import alert_page, shift_page
 from acrwatch.report.scope import Scope
 from storage.state import incidents
+from storage.state.alerts import record
 from tests.cli.test_alerts_command import ALERT, ROW
 from tests.detections.conftest import Bench, Happening
 from tests.report.conftest import SINCE, UNTIL, Desk
@@ -175,6 +176,94 @@ def test_a_report_on_nothing_says_what_that_is_worth(desk: Desk) -> None:
     text = Page(shift_page(desk.shift(), {}, {})).text
     assert "No alerts. That is worth only as much as could be seen:" in text
     assert "No event of this time is stored at all" in text
+
+
+@pytest.mark.parametrize(
+    ("identities", "said"),
+    [
+        (["a", "b"], "All 2 identities."),
+        (["a", None], "1 identity, and the events that name none."),
+        ([None], "No event names one."),
+        ([*map(str, range(16)), None], "The 15 identities with most events of 16, and the events that name none."),
+    ],
+)
+def test_a_table_says_how_many_there_are_as_the_tiles_do(desk: Desk, identities: list[str | None], said: str) -> None:
+    desk.bench.store([Happening(n, identity=identity) for n, identity in enumerate(identities)])
+    html = shift_page(desk.shift(), {}, {})
+    assert f"<caption>{said}</caption>" in html
+    assert f"<li><b>{len(set(identities) - {None})}</b> identit" in html
+
+
+def test_removals_are_named_by_operation_as_alerts_name_them(desk: Desk) -> None:
+    operations = ["delete"] * 3 + ["untag"] * 2
+    desk.bench.store([Happening(n, operation=operation, identity="eve") for n, operation in enumerate(operations)])
+    alert = desk.alert("a", timedelta(), entities=[{"type": "identity", "value": "eve"}])
+    for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
+        assert "5 removals 3\xa0delete, 2\xa0untag" in Page(html).text
+        assert '<th class="n">Removals</th>' in html
+        assert "removals are deletes, untags and purges" in html
+        assert "deletions" not in html
+
+
+def test_a_verdict_breaks_between_its_parts_and_nowhere_else(desk: Desk) -> None:
+    desk.alert("a", timedelta(hours=1), status="closed", close_reason="benign_positive.suspicious_but_expected")
+    html = shift_page(desk.shift(), {}, {})
+    words = '<span class="verdict">benign positive:</span> <span class="verdict">suspicious but expected</span>'
+    assert html.count(f"closed, {words}") == 2  # in the table and in full
+    assert re.findall(r"\.verdict \{([^}]*)\}", html) == [" white-space: nowrap; "]
+
+
+def test_an_alert_about_risk_lists_what_it_is_made_of(desk: Desk) -> None:
+    part = {"id": "0193aa", "rule": "mass-delete", "severity": "low", "first_seen": "2026-03-02T10:30:00+00:00"}
+    alert = desk.alert("a", timedelta(hours=1), rule="entity-risk", facts={"notes": {"parts": [part]}})
+    plain = desk.alert("b", timedelta(hours=1))
+    for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
+        _, _, told = html.partition("Made of these alerts</h")
+        row = told.partition("<tbody>")[2].partition("</tbody>")[0]
+        assert Page(row.replace("</td>", " </td>")).text.split() == [
+            "2026-03-02",
+            "10:30:00Z",
+            "low",
+            "mass-delete",
+            "0193aa",
+        ]
+    assert "Made of these alerts" not in alert_page(desk.around(plain), {}, {})
+
+
+@pytest.mark.parametrize(("rows", "said"), [(1, "In this row: status 200"), (2, "In every row shown: status 200")])
+def test_what_rows_of_evidence_share_is_said_of_those_shown(desk: Desk, rows: int, said: str) -> None:
+    """Ten rows are shown of an alert of a thousand events: the others may differ."""
+    shown = tuple(((SINCE.isoformat(), f"{n:032x}"), {**ROW, "tag": f"v{n}"}) for n in range(rows))
+    alert = desk.alert("a", timedelta(hours=1), evidence_rows=shown)
+    assert said in Page(alert_page(desk.around(alert), {}, {})).text
+
+
+PLURALS = "alerts|events|calls|removals|identities|networks|registries|repositories|pulls|pushes|times|rules"
+
+
+def test_one_is_never_said_in_the_plural(desk: Desk) -> None:
+    desk.bench.store([
+        Happening(number, operation=operation, identity="eve", status=status)
+        for number, (operation, status) in enumerate([("delete", 202), ("push", 201), ("pull", 401), ("pull", 200)])
+    ])  # fmt: skip
+    alert = desk.alert("a", timedelta(), entities=[{"type": "identity", "value": "eve"}])
+    with desk.bench.database.begin() as connection:
+        record(connection, alert.id, "created", {"count": 1}, actor="engine", now=SINCE)
+        incidents.open(connection, "gap", kind="gap", message="x", remedy="", now=SINCE)
+    for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
+        assert "created: with 1 matching event" in html
+        assert re.findall(rf"\b1 (?:{PLURALS})\b", re.sub("</?b>", "", html)) == []
+        assert "(s)" not in html
+    assert "It belongs to nobody." in shift_page(desk.shift(), {}, {})
+
+
+def test_of_several_open_alerts_it_is_said_how_many_belong_to_nobody(desk: Desk) -> None:
+    desk.alert("a", timedelta(), assignee="dana")
+    assert "It is assigned." in shift_page(desk.shift(), {}, {})
+    desk.alert("b", timedelta())
+    assert "1 of them belongs to nobody." in shift_page(desk.shift(), {}, {})
+    desk.alert("c", timedelta())
+    assert "2 of them belong to nobody." in shift_page(desk.shift(), {}, {})
 
 
 def test_more_alerts_of_a_rule_than_are_listed_are_counted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,14 +32,37 @@ def test_a_time_without_events_is_said_to_be_empty(desk: Desk) -> None:
     assert desk.shift().blindness.reasons == ["No event of this time is stored at all"]
 
 
+def test_of_registries_asked_for_the_silent_ones_are_named(desk: Desk) -> None:
+    """Others may have been busy: of the time as a whole nothing is said."""
+    quiet(desk)
+    (said,) = desk.shift(registries=("contoso", "fabrikam")).blindness.reasons
+    assert said == "No event of fabrikam is stored for this time"
+    assert desk.shift(registries=("contoso",)).blindness.reasons == []
+
+
 def test_events_that_nobody_judged_are_said(desk: Desk) -> None:
     desk.bench.store([Happening(1, HOUR)])
-    assert desk.shift().blindness.reasons == ["1 stored events have not been judged yet by every detection"]
+    assert desk.shift().blindness.reasons == ["1 stored event has not been judged yet by every detection"]
 
 
 def test_an_alert_whose_callers_were_silent_does_not_make_the_time_empty(desk: Desk) -> None:
     alert = quiet(desk).alert("a", HOUR, entities=[{"type": "identity", "value": "nobody"}])
     assert desk.around(alert).blindness.reasons == []
+
+
+def test_one_of_a_kind_is_said_in_the_singular(desk: Desk) -> None:
+    quiet(desk)
+    with desk.bench.database.begin() as connection:
+        when = SINCE + HOUR
+        runs.record(connection, runs.Run("some-rule", "1", when, when, runs.FAILED, 1, unjudged=1))
+        rejects.store(connection, [Reject("hub/0", 1, 0, "invalid_json", "x", b"{", 1)], now=when)
+        incidents.open(connection, "gap", kind="source_down", message="x", remedy="", now=when)
+    assert desk.shift().blindness.reasons == [
+        "1 incident kept acrwatch from seeing or telling",
+        "1 time a detection met an event that it could not judge",
+        "1 detection failed at least once",
+        "1 record was refused and not judged",
+    ]
 
 
 def test_incidents_count_while_they_last(desk: Desk) -> None:
