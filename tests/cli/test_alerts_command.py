@@ -139,6 +139,13 @@ def test_historical_alerts_are_hidden_and_their_number_said(call: Call, database
     assert len(call("alerts", "list", "--json", "--all").json) == 2
 
 
+def test_an_export_says_what_it_leaves_out_as_the_list_does(call: Call, database: Database) -> None:
+    stored(database, another(1, historical=True), another(2, historical=True))
+    said = "2 historical alerts are hidden; --all shows them.\n"
+    assert call("alerts", "export", "--parquet", "x.parquet").stderr == "x.parquet: 0 alerts.\n" + said
+    assert call("alerts", "export", "--all").stderr == "2 alerts.\n"
+
+
 def test_filters_choose_by_status_and_rule(call: Call, database: Database) -> None:
     stored(database, another(1), another(2, status="closed", close_reason="test"), another(3, rule="mass-delete"))
     assert [a["status"] for a in call("alerts", "list", "--json", "--status", "closed").json] == ["closed"]
