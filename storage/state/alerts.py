@@ -98,6 +98,8 @@ BLOCKS: Final = Lane(BUILDING_BLOCK)
 
 # SQLite takes at most 32,766 variables in one statement.
 _KEYS_AT_ONCE: Final = 500
+# As many alerts are named where a beginning of an id is that of several.
+_NAMED: Final = 5
 
 _COLUMNS: Final = [alerts.c[field.name] for field in fields(Alert)]
 
@@ -326,11 +328,17 @@ def get(connection: Connection, alert_id: str, *, hold: bool = False) -> Alert:
     With `hold`, in a write transaction, nobody else changes it until that ends: for those who then `save`.
     """
     found = _read(connection, alerts.c.id.startswith(alert_id, autoescape=True), hold=hold)
-    if len(found) != 1:
-        count = "no" if not found else f"{len(found)}"
+    if not found:
         raise NotFoundError(
-            f"{count} alerts have an id that begins with {alert_id!r}",
-            remedy="List them with `acrwatch alerts list --all`",
+            f"no alerts have an id that begins with {alert_id!r}",
+            remedy="`acrwatch alerts list --all` lists alerts; those set apart need --building-blocks, --staged or "
+            "--suppressed",
+        )
+    if len(found) > 1:
+        some = ", ".join(f"{alert.id} ({alert.rule})" for alert in found[:_NAMED])
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise NotFoundError(
+            f"{len(found)} alerts have an id that begins with {alert_id!r}: {some}{more}", remedy="Write more of the id"
         )
     return found[0]
 

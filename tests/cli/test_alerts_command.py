@@ -234,7 +234,23 @@ def test_the_beginning_of_an_id_is_enough(call: Call, database: Database) -> Non
 
 
 def test_an_unknown_id_ends_with_3(call: Call, database: Database) -> None:
-    assert call("alerts", "show", "nonsense").exit_code == 3
+    done = call("alerts", "show", "nonsense")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (
+        3,
+        "Error: no alerts have an id that begins with 'nonsense'",
+    )
+
+
+def test_an_ambiguous_id_names_the_alerts_that_it_may_be_wherever_they_are_listed(
+    call: Call, database: Database
+) -> None:
+    stored(database, *(another(number, status="building-block", rule=f"r{number}") for number in range(1, 8)))
+    done = call("alerts", "show", "0000")
+    named = ", ".join(f"{number:020x} (r{number})" for number in range(1, 6))
+    assert done.exit_code == 3
+    assert done.stderr == (
+        f"Error: 7 alerts have an id that begins with '0000': {named} and 2 more\nWrite more of the id\n"
+    )
 
 
 def test_an_alert_whose_rule_is_gone_still_shows(call: Call, database: Database) -> None:
