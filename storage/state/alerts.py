@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
 
 from acrwatch.core.errors import ConflictError, NotFoundError
 from storage.state.tables import alert_history, alerts
@@ -270,6 +270,15 @@ def count(connection: Connection, *, historical: bool | None = None) -> int:
     conditions = [is_standing(), LIVE.condition]
     conditions += [] if historical is None else [alerts.c.historical == historical]
     return connection.execute(select(func.count()).select_from(alerts).where(*conditions)).scalar_one()
+
+
+def unlisted(connection: Connection, *, since: datetime) -> dict[str, int]:
+    """Return how many alerts created since a moment a list leaves out unless it is asked for them: by the status of
+    those set apart, and of the others `historical`, and `withdrawn` where they do not stand any more."""
+    withdrawn = (~is_standing(), "withdrawn")
+    why = case((alerts.c.status.in_(SET_APART), alerts.c.status), withdrawn, (alerts.c.historical, "historical"))
+    query = select(why, func.count()).where(alerts.c.created_at >= since).group_by(why)
+    return {reason: number for reason, number in connection.execute(query) if reason is not None}
 
 
 def hidden_by(connection: Connection, *, since: datetime | None = None) -> dict[int, tuple[int, int]]:

@@ -18,7 +18,7 @@ from acrwatch.core.model import Reject
 from acrwatch.core.wording import image
 from detections.episode import SAMPLES
 from storage.state import incidents, rejects, runs
-from storage.state.alerts import Alert, insert_alert
+from storage.state.alerts import Alert, insert_alert, unlisted
 from storage.state.database import Database
 
 Call = Callable[..., Any]
@@ -144,6 +144,17 @@ def test_an_export_says_what_it_leaves_out_as_the_list_does(call: Call, database
     said = "2 historical alerts are hidden; --all shows them.\n"
     assert call("alerts", "export", "--parquet", "x.parquet").stderr == "x.parquet: 0 alerts.\n" + said
     assert call("alerts", "export", "--all").stderr == "2 alerts.\n"
+
+
+def test_what_a_list_leaves_out_is_counted_by_why(database: Database) -> None:
+    apart = [another(n, status=status) for n, status in enumerate(("staged", "suppressed", "building-block"), start=1)]
+    merged = another(4, status="closed", close_reason="merged", historical=True)
+    old = another(-60, historical=True)
+    stored(database, *apart, merged, another(5, historical=True), another(6, historical=True), another(7), old)
+    with database.connect() as connection:
+        found = unlisted(connection, since=ALERT.created_at)
+    each = {"staged": 1, "suppressed": 1, "building-block": 1, "withdrawn": 1}
+    assert found == {**each, "historical": 2}
 
 
 def test_filters_choose_by_status_and_rule(call: Call, database: Database) -> None:
