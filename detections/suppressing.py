@@ -4,7 +4,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -44,10 +44,15 @@ def drafted(
         )
     if not reason.strip():
         raise ConfigError("the reason is empty", remedy="Say what is expected to happen, and who said so")
-    if expires_at <= starts_at or expires_at - starts_at > LONGEST:
+    if expires_at <= starts_at:
         raise ConfigError(
-            f"a suppression from {starts_at.isoformat()} to {expires_at.isoformat()}",
-            remedy=f"Its end lies after its start, and at most {LONGEST.days} days after it",
+            f"the suppression would end at {_spoken(expires_at)}, which is not after its start at {_spoken(starts_at)}",
+            remedy="Let it end after its start, or give a span such as 8h, which counts from the start",
+        )
+    if expires_at - starts_at > LONGEST:
+        raise ConfigError(
+            f"the suppression would last from {_spoken(starts_at)} to {_spoken(expires_at)}",
+            remedy=f"Let it end at most {LONGEST.days} days after its start; it can be made anew then",
         )
     checked = {name: _checked(name, value) for name, value in given.items()}
     return Suppression(
@@ -65,6 +70,10 @@ def drafted(
         created_at=now,
         created_by=named(by),
     )
+
+
+def _spoken(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
 
 
 def _checked(name: str, value: str) -> str:

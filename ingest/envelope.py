@@ -150,7 +150,9 @@ def _enveloped(value: bytes) -> Iterator[bytes | Damage]:
     elif bytes(records)[:1] == b"[":
         yield from _listed(bytes(records), _RECORD)
     else:
-        yield Damage("wrong_type", f"records is {shown(bytes(records))} where an array is expected", value)
+        yield Damage(
+            "wrong_type", f"records is {shown(bytes(records), quoted=False)} where an array is expected", value
+        )
 
 
 def _searched(value: bytes) -> Iterator[bytes | Damage]:

@@ -36,11 +36,18 @@ class UnfitError(ValueError):
         self.detail = detail
 
 
-def shown(value: object) -> str:
-    """Return a value for a sentence: quoted, printable ASCII, cut to SHOWN_LIMIT characters."""
-    # Cut first: ascii() of a hostile megabyte would cost four.
-    sample = value[: SHOWN_LIMIT + 1] if isinstance(value, str | bytes) else value
-    text = ascii(sample) if isinstance(sample, str | bytes | int | float | None) else f"a JSON {_json_kind(sample)}"
+def shown(value: object, *, quoted: bool = True) -> str:
+    """Return a value for a sentence, as JSON names it: texts and bytes quoted (those that are JSON themselves need
+    not be), printable ASCII, cut to SHOWN_LIMIT characters."""
+    if isinstance(value, str | bytes):
+        # Cut first: ascii() of a hostile megabyte would cost four.
+        sample = value[: SHOWN_LIMIT + 1]
+        text = ascii(sample if isinstance(sample, str) else sample.decode("latin-1"))
+        text = text if quoted else text[1:-1]
+    elif value is None or isinstance(value, bool):
+        text = "null" if value is None else str(value).lower()
+    else:
+        text = ascii(value) if isinstance(value, int | float) else f"a JSON {_json_kind(value)}"
     return text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 3] + "..."
 
 

@@ -6,6 +6,7 @@ import click
 
 from acrwatch.cli.alert_filters import Filters, filter_options
 from acrwatch.cli.exporting import CSV, JSON, JSONL, format_options, refuse_two_formats, write_parquet, write_rows
+from acrwatch.cli.health import health_lines
 from acrwatch.cli.output import Format, counted, note, show_list
 from acrwatch.cli.session import Session, pass_session
 
@@ -18,7 +19,10 @@ from acrwatch.cli.session import Session, pass_session
 def export(
     session: Session, /, filters: Filters, limit: int | None, output_format: str | None, parquet: Path | None
 ) -> None:
-    """Write alerts, newest first: CSV unless another format is asked for. The filters are those of the list.
+    """Write alerts, newest first: CSV unless another format is asked for.
+
+    Filters are those of the list, and so is what is left out unless asked for: historical alerts, those set apart
+    (suppressed, staged, building blocks), and those merged or withdrawn.
 
     JSON has each alert as webhooks and `acrwatch alerts list --json` have it; CSV and Parquet have one row for each,
     with the columns in docs/columns.md. In CSV a list is one cell, and a text that a spreadsheet would take for a
@@ -30,6 +34,8 @@ def export(
     refuse_two_formats(output_format, parquet)
     with session.database() as database, database.connect() as connection:
         found = filters.find(session, connection, limit=None if limit is None else limit + 1)
+        hidden = filters.hidden(connection)
+        health = health_lines(session, connection)
     more = limit is not None and len(found) > limit
     found = found[:limit]
     if parquet is not None:
@@ -40,3 +46,7 @@ def export(
         write_rows(alert_table(found), CSV)
     where = f"{parquet}: " if parquet else ""
     note(f"{where}{counted(len(found), 'alert')}{', there are more; --limit takes more' if more else ''}.")
+    if hidden:
+        note(hidden)
+    for line in health:
+        note(line)

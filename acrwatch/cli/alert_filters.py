@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ class Filters:
     def hides_historical(self) -> bool:
         """Whether historical alerts are left out without having been asked about."""
         return not (self.everything or self.apart or self.historical)
+
+    def hidden(self, connection: "Connection") -> str:
+        """Say how many historical alerts are left out without having been asked about; "" where none are."""
+        from storage.state import alerts as store
+
+        number = store.count(connection, historical=True) if self.hides_historical else 0
+        left_out = f"{counted(number, 'historical alert')} {'is' if number == 1 else 'are'} hidden; --all shows them."
+        return left_out if number else ""
 
     def find(self, session: Session, connection: "Connection", *, limit: int | None) -> "list[Alert]":
         """Return these alerts, newest first. Raises NotFoundError for a rule that nobody has."""

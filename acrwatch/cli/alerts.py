@@ -3,12 +3,13 @@
 What people do to alerts is in `acrwatch.cli.triage`."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
 import click
 
 from acrwatch.cli.alert_export import export
 from acrwatch.cli.alert_filters import Filters, filter_options
+from acrwatch.cli.health import health_lines
 from acrwatch.cli.output import (
     SEVERITY_STYLE,
     Column,
@@ -25,12 +26,8 @@ from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import ago, parsed, utc
 from acrwatch.cli.triage import COMMANDS
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
 _STATUS_STYLE = {"new": "bold", "closed": "dim"}
-# Records refused and events that could not be judged are said for as long as someone on duty would still want to know.
-_HEALTH_SPAN = timedelta(hours=24)
+_SUPPRESSED_SPAN: Final = timedelta(hours=24)
 
 
 @click.group()
@@ -52,9 +49,11 @@ def list_(session: Session, /, filters: Filters, output_format: Format | None, l
 
     with session.database() as database, database.connect() as connection:
         found = filters.find(session, connection, limit=limit + 1)
-        hidden = store.count(connection, historical=True) if filters.hides_historical else 0
-        unsaid = store.hidden_by(connection, since=session.clock.now() - _HEALTH_SPAN) if filters.apart is None else {}
-        health = _health(session, connection)
+        hidden = filters.hidden(connection)
+        unsaid = (
+            store.hidden_by(connection, since=session.clock.now() - _SUPPRESSED_SPAN) if filters.apart is None else {}
+        )
+        health = health_lines(session, connection)
     now = session.clock.now()
     columns = (
         Column("TIME", lambda item: utc(parsed(item["created_at"]))),
@@ -70,7 +69,7 @@ def list_(session: Session, /, filters: Filters, output_format: Format | None, l
     if not shown:
         note("No alerts.")
     if hidden:
-        note(f"{hidden} historical {'alert is' if hidden == 1 else 'alerts are'} hidden; --all shows them.")
+        note(hidden)
     if unsaid:
         number = counted(sum(alerts for alerts, _ in unsaid.values()), "alert")
         note(f"Suppressed within the last 24 hours: {number}. --suppressed shows them, `suppressions list` says why.")
@@ -91,7 +90,7 @@ def show(session: Session, /, alert_id: str, as_json: bool) -> None:
     with session.database() as database, database.connect() as connection:
         alert = store.get(connection, alert_id)
         history = store.history(connection, alert.id)
-        health = _health(session, connection)
+        health = health_lines(session, connection)
     if as_json:
         write_json({**store.as_json(alert), "history": [store.history_as_json(one) for one in history]})
     else:
@@ -104,16 +103,3 @@ def _status(item: Any) -> str:
     whose = f"for {item['assignee']}" if item["assignee"] else None
     words = [item["status"], item["close_reason"], whose, "historical" if item["historical"] else None]
     return ", ".join(word for word in words if word)
-
-
-def _health(session: Session, connection: "Connection") -> list[str]:
-    from acrwatch.cli.health import incident_lines, rejected_lines, unjudged_lines, unwatched_lines
-
-    now = session.clock.now()
-    since = now - _HEALTH_SPAN
-    return [
-        *unwatched_lines(connection),
-        *incident_lines(connection, now=now),
-        *unjudged_lines(connection, since=since),
-        *rejected_lines(connection, since=since),
-    ]

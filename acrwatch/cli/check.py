@@ -104,9 +104,8 @@ def _configuration(session: Session) -> Result:
     if not config.sources:
         return Result("configuration", WARN, f"{where}: no sources", "`acrwatch init` shows how to write one")
     if not config.destinations:
-        return Result(
-            "configuration", WARN, f"{where}: no destinations: alerts are kept, and sent nowhere", "See README"
-        )
+        remedy = "Add a [[destinations]]; `acrwatch init` shows how, docs/settings.md has every kind"
+        return Result("configuration", WARN, f"{where}: no destinations: alerts are kept, and sent nowhere", remedy)
     parts = (
         counted(len(config.sources), "source"),
         counted(len(config.registries), "registry", "registries"),

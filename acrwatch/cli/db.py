@@ -54,7 +54,8 @@ def compact(session: Session, as_json: bool) -> None:
     if done.retired.dates:
         note(f"Retention took {counted(done.retired.rows, 'row')} of {counted(len(done.retired.dates), 'date')}.")
     if done.conflicts:
-        note(f"{done.conflicts} dates were left to another process that was at the same files.")
+        left = f"{counted(done.conflicts, 'date')} {'was' if done.conflicts == 1 else 'were'} left"
+        note(f"{left} to another process that was at the same files.")
     if done.orphans:
         note(f"Swept away: {counted(done.orphans, 'file')} of interrupted commits.")
 
@@ -164,7 +165,8 @@ def _tell(findings: "list[Finding]", repaired: "Repaired | None") -> None:
         )
     for finding in findings:
         note(f"{finding.kind}: {finding.message}. {finding.remedy}.")
-    note(f"{len(findings)} things are wrong." if findings else "Nothing is wrong.")
+    wrong = f"{counted(len(findings), 'thing')} {'is' if len(findings) == 1 else 'are'} wrong."
+    note(wrong if findings else "Nothing is wrong.")
 
 
 def _plain(value: object) -> object:

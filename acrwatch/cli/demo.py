@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from acrwatch.cli.output import SEVERITY_STYLE, cell, note, program, render
+from acrwatch.cli.output import SEVERITY_STYLE, cell, counted, note, program, render
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import StoreError
 
@@ -217,7 +217,7 @@ class _Watch:
 
 def _farewell(plan: _Plan, watch: _Watch) -> None:
     config = f"{program()} --config {shlex.quote(str(_shortest(plan.folder) / 'acrwatch.toml'))}"
-    note(f"{watch.webhooks} webhooks arrived at the local receiver, every signature verified.")
+    note(f"{counted(watch.webhooks, 'webhook')} arrived at the local receiver, every signature verified.")
     note(f"{watch.historical} more alerts, about the {DAYS} days of history, are kept as historical: not delivered.")
     note("")
     note(f"The data lies in {plan.folder}: events in lake/ (Delta, Parquet), state in state.db (SQLite). Next:")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acrwatch.cli.output import note, write_text
+from acrwatch.cli.output import counted, note, write_text
 
 if TYPE_CHECKING:
     from acrwatch.devhub import DevHub
@@ -34,7 +34,8 @@ def devhub(port: int, host: str, hubs: tuple[str, ...], partitions: int, key: st
         if tls is not None:
             _explain_tls(server, tls)
         write_text(server.connection_string)
-        note(f"Serving {', '.join(hubs)} with {partitions} partitions each on port {server.port}. Ctrl-C ends it.")
+        where = f"{counted(partitions, 'partition')} each on port {server.port}"
+        note(f"Serving {', '.join(hubs)} with {where}. Ctrl-C ends it.")
         server.serve_forever()
 
 

@@ -18,7 +18,11 @@ def tell(error: AcrWatchError, *, as_json: bool) -> int:
 
 
 def tell_usage(error: click.ClickException, *, as_json: bool) -> int:
-    """Write a mistake in the command line and return exit code 2."""
+    """Write a mistake in the command line, or the help where a command was called without what it needs; return exit
+    code 2."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return USAGE
     context = getattr(error, "ctx", None)
     hint = f"Try '{context.command_path} --help'" if context else ""
     _write("usage", error.format_message().rstrip("."), hint, as_json=as_json)

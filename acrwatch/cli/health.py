@@ -1,16 +1,80 @@
 """What must be said wherever alerts are shown: that no alerts may mean nobody is looking."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from acrwatch.cli.output import counted
+from acrwatch.cli.session import Session
+from acrwatch.cli.times import ago
+from acrwatch.core.errors import StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from storage.backlog import Backlog
+
 _SHOWN = 3
 # Rejects are counted up to here; beyond it the number says no more than that there are too many.
 _COUNTED = 100
+# Records refused and events that could not be judged are said for as long as someone on duty would still want to know.
+_SPAN: Final = timedelta(hours=24)
+# A commit wakes a pass at once, which takes seconds; where the wake is lost, `detections.every` brings the next one. An
+# event that three of these have passed by waits for something else; below a minute it may be a slow disk.
+_TURNS: Final = 3
+_SHORTEST: Final = timedelta(minutes=1)
+
+
+def health_lines(session: Session, connection: "Connection") -> list[str]:
+    """Return all there is to say beside a list of alerts; nothing if acrwatch sees everything."""
+    now = session.clock.now()
+    return [
+        *unwatched_lines(connection),
+        *waiting_lines(session, connection),
+        *incident_lines(connection, now=now),
+        *unjudged_lines(connection, since=now - _SPAN),
+        *rejected_lines(connection, since=now - _SPAN),
+    ]
+
+
+def waiting(session: Session, connection: "Connection") -> "Backlog | None":
+    """Return what is stored and waits to be judged for longer than a running service takes. Raises StoreError."""
+    from storage.backlog import backlog
+    from storage.state import runs
+
+    before = session.clock.now() - _patience(session)
+    return backlog(Path(session.config.store.path), runs.load(connection), before=before)
+
+
+def waiting_words(session: Session, found: "Backlog") -> tuple[str, str]:
+    """Return what waits as a sentence without its full stop, and what to do about it."""
+    now = session.clock.now()
+    number = "stored events wait" if found.events is None else f"{found.events:,} stored events wait"
+    if found.events == 1:
+        number = "1 stored event waits"
+    what = f"{'at least ' if found.more else ''}{number} to be judged"
+    if found.judged_at is None:
+        return f"{what}: no detection ever ran", "Run `acrwatch detect --once`, or `acrwatch run`"
+    what += "" if found.since is None else f", the first stored {ago(found.since, now)}"
+    if now - found.judged_at < _patience(session):
+        return f"{what}; the last pass was {ago(found.judged_at, now)}", "Look again when they are judged"
+    return what, "Is `acrwatch run` running? `acrwatch detect --once` judges them now"
+
+
+def waiting_lines(session: Session, connection: "Connection") -> list[str]:
+    """Return that events are stored which nobody has judged: no alert can tell of them yet."""
+    try:
+        found = waiting(session, connection)
+    except StoreError as error:
+        return [f"Health: whether events wait to be judged is not known: {error}"]
+    if found is None:
+        return []
+    what, remedy = waiting_words(session, found)
+    return [f"Health: {what}; alerts may be missing. {remedy}."]
+
+
+def _patience(session: Session) -> timedelta:
+    return max(_SHORTEST, _TURNS * session.config.detections.every)
 
 
 def incident_lines(connection: "Connection", *, now: datetime) -> list[str]:

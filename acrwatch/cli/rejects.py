@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrwatch.cli.output import Column, Format, json_option, list_options, note, show_list, within, write_json
+from acrwatch.cli.output import Column, Format, counted, json_option, list_options, note, show_list, within, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import parsed, utc
 
@@ -60,9 +60,10 @@ def replay(session: Session, /, reason: str | None, limit: int, as_json: bool) -
     if as_json:
         write_json(dataclasses.asdict(done))
         return
-    note(f"{done.replayed} of {len(found)} rejects can be read now: {done.events} new events.")
+    note(f"{done.replayed} of {counted(len(found), 'reject')} can be read now: {counted(done.events, 'new event')}.")
     if done.cut:
-        note(f"{done.cut} were too long to be kept whole and cannot be replayed.")
+        were = "was" if done.cut == 1 else "were"
+        note(f"{done.cut} {were} too long to be kept whole and cannot be replayed.")
 
 
 def _as_json(reject: "StoredReject") -> dict[str, Any]:

@@ -124,7 +124,8 @@ def with_life(session: Session, rules: Sequence[Mapping[str, Any]]) -> list[dict
 def life_lines(rule: Mapping[str, Any]) -> "list[RenderableType]":
     """Return a rule's figures and steps for a person; `rule` is one of `with_life`."""
     untold = rule["stage"] in _UNTOLD
-    told = f"{_rate(rule)} a week, {rule['stage']}" if untold else f"{rule['alerts_per_week']} alerts a week"
+    alerts = "alert" if rule["alerts_per_week"] == 1 else "alerts"
+    told = f"{_rate(rule)} a week, {rule['stage']}" if untold else f"{_rate(rule)} {alerts} a week"
     closed = ", ".join(f"{number} {outcome}" for outcome, number in rule["closed"].items())
     lines = [f"{told}; {rule['suppressed']} suppressed", f"precision {precision_words(rule)}; closed: {closed}"]
     lines += [f"{one['stage']} since {one['at']} by {one['actor']}: {one['reason']}" for one in rule["stages"]]
@@ -180,7 +181,7 @@ def _step(session: Session, slug: str, to: str, reason: str, by: str, *, again: 
 
 
 def _evidence_lines(slug: str, found: "Evidence") -> list[str]:
-    time = f"Since {utc(found.since)} ({found.days:.0f} days)"
+    time = f"Since {utc(found.since)} ({counted(round(found.days), 'day')})"
     lines = [f"{time} {slug} would have raised {counted(found.alerts, 'alert')}, {found.per_day:.2f} a day."]
     if found.entities:
         lines.append("Most often: " + ", ".join(f"{kind} {value} ({n})" for kind, value, n in found.entities))

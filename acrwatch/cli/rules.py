@@ -160,7 +160,7 @@ def test_(ctx: click.Context, which: tuple[str, ...], as_json: bool) -> None:
         write_json(results)
     for result in failed:
         note(f"{result['rule']}: {result['case']}: {'; '.join(result['differences'])}")
-    note(f"{len(results) - len(failed)} of {len(results)} cases went as they should.")
+    note(f"{len(results) - len(failed)} of {counted(len(results), 'case')} went as they should.")
     ctx.exit(1 if failed else 0)
 
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from scheduler import Parts
 
 _T = TypeVar("_T")
+# What the list of alerts leaves out unless an option asks for it: how it is called, and the option.
+_UNLISTED: Final = {
+    "building-block": ("building block", "building blocks", "--building-blocks"),
+    "staged": ("staged one", "staged ones", "--staged"),
+    "suppressed": ("suppressed one", "suppressed ones", "--suppressed"),
+    "historical": ("historical one", "historical ones", "--all"),
+    "withdrawn": ("merged or withdrawn since", "merged or withdrawn since", "--all"),
+}
 _ONCE = click.option("--once", is_flag=True, help="Do what is due now, print counts, and end.")
 
 
@@ -92,6 +101,7 @@ def _turn(parts: "Parts") -> "Callable[[], Passed]":
 
 
 def _detect_once(parts: "Parts", *, as_json: bool) -> int:
+    started = parts.clock.now()
     passed = _reported(parts, "detect", _turn(parts))()
     broken = [str(mistake) for mistake in parts.rulebook.latest.mistakes]
     if as_json:
@@ -100,8 +110,23 @@ def _detect_once(parts: "Parts", *, as_json: bool) -> int:
     else:
         created = counted(passed.created, "alert")
         note(f"{counted(passed.new_events, 'event')} judged: {created} created, {passed.updated} changed.")
+        if passed.created:
+            _tell_unlisted(parts, started)
     for slug in passed.failed:
         note(f"Detection {slug} failed; see the log. It tries the same events again.")
     for line in broken:
         note(f"Not in use: {line}")
     return 1 if passed.failed or broken else 0
+
+
+def _tell_unlisted(parts: "Parts", since: datetime) -> None:
+    """Say which of the alerts created since a moment the list does not show, or the count would seem wrong."""
+    from storage.state import alerts
+
+    with parts.database.connect() as connection:
+        found = alerts.unlisted(connection, since=since)
+    said = [
+        f"{counted(found[why], one, more)} ({option})" for why, (one, more, option) in _UNLISTED.items() if why in found
+    ]
+    if said:
+        note(f"Of these `acrwatch alerts list` leaves out {', '.join(said)}.")

@@ -190,7 +190,8 @@ def _moment(text: str, after: datetime) -> datetime:
 def _would_have(found: "Preview", days: int) -> str:
     number = len(found.hidden)
     rules = ", ".join(f"{count} of {rule}" for rule, count in found.by_rule.items())
-    said = f"Of the last {days} days it would have hidden {counted(number, 'alert')}{f' ({rules})' if rules else ''}"
+    span = "day" if days == 1 else f"{days} days"
+    said = f"Of the last {span} it would have hidden {counted(number, 'alert')}{f' ({rules})' if rules else ''}"
     if found.partly:
         said += f", and a part of {len(found.partly)} more, which would still have been told"
     if found.true:

@@ -115,7 +115,7 @@ def _json(file: Path) -> Any:
             )
         return json.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise NotFoundError(f"there is no file {file}") from None
+        raise NotFoundError(f"there is no file {file}", remedy="Check the path") from None
     except OSError as error:
         raise WrongShapeError(f"{file}: cannot be read: {error.strerror}") from None
     except json.JSONDecodeError as error:

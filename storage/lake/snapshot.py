@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from storage.lake.entries import Action, brings_rows, entry_path, read_actions
+from storage.lake.entries import Action, brings_rows, entry_path, entry_versions, read_actions
 from storage.schema import PARTITION_COLUMN
 
 
@@ -81,6 +81,26 @@ def appended(snapshot: Snapshot, since: Hint | None) -> list[tuple[int, list[Lak
     if not all((snapshot.root / file.path).exists() for _, files in kept for file in files):
         return None
     return [(version, files) for version, files in kept if files]
+
+
+def stored_after(root: Path, since: Hint | None) -> datetime | None:
+    """Return when the first rows after `since` (None: the first of all) were committed; None where there are none.
+
+    Reads entries of the log up to that one and no data. Raises LookupError where the log cannot say, as `appended`.
+    """
+    if since is not None and _entry_hash(root, since.version) != since.entry:
+        raise LookupError(f"Version {since.version} is not what it was")
+    version = 0 if since is None else since.version + 1
+    try:
+        while not any(map(brings_rows, read_actions(root, version))):
+            version += 1
+        return datetime.fromtimestamp(entry_path(root, version).stat().st_mtime, UTC)
+    except FileNotFoundError:
+        if any(later > version for later in entry_versions(root)):
+            raise LookupError(f"Version {version} was cleaned up") from None
+    except ValueError:  # torn by a power cut: whoever opens the lake to write takes it back
+        pass
+    return None
 
 
 def _takes_rows(action: Action) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, or_, select, update
 
 from acrwatch.core.errors import ConflictError, NotFoundError
 from storage.state.tables import alert_history, alerts
@@ -98,6 +98,8 @@ BLOCKS: Final = Lane(BUILDING_BLOCK)
 
 # SQLite takes at most 32,766 variables in one statement.
 _KEYS_AT_ONCE: Final = 500
+# As many alerts are named where a beginning of an id is that of several.
+_NAMED: Final = 5
 
 _COLUMNS: Final = [alerts.c[field.name] for field in fields(Alert)]
 
@@ -270,6 +272,15 @@ def count(connection: Connection, *, historical: bool | None = None) -> int:
     return connection.execute(select(func.count()).select_from(alerts).where(*conditions)).scalar_one()
 
 
+def unlisted(connection: Connection, *, since: datetime) -> dict[str, int]:
+    """Return how many alerts created since a moment a list leaves out unless it is asked for them: by the status of
+    those set apart, and of the others `historical`, and `withdrawn` where they do not stand any more."""
+    withdrawn = (~is_standing(), "withdrawn")
+    why = case((alerts.c.status.in_(SET_APART), alerts.c.status), withdrawn, (alerts.c.historical, "historical"))
+    query = select(why, func.count()).where(alerts.c.created_at >= since).group_by(why)
+    return {reason: number for reason, number in connection.execute(query) if reason is not None}
+
+
 def hidden_by(connection: Connection, *, since: datetime | None = None) -> dict[int, tuple[int, int]]:
     """Return, by suppression, the number of its standing alerts created since a moment, and of their events."""
     suppressed = [alerts.c.status == SUPPRESSED, is_standing()]
@@ -336,11 +347,17 @@ def get(connection: Connection, alert_id: str, *, hold: bool = False) -> Alert:
     With `hold`, in a write transaction, nobody else changes it until that ends: for those who then `save`.
     """
     found = _read(connection, alerts.c.id.startswith(alert_id, autoescape=True), hold=hold)
-    if len(found) != 1:
-        count = "no" if not found else f"{len(found)}"
+    if not found:
         raise NotFoundError(
-            f"{count} alerts have an id that begins with {alert_id!r}",
-            remedy="List them with `acrwatch alerts list --all`",
+            f"no alerts have an id that begins with {alert_id!r}",
+            remedy="`acrwatch alerts list --all` lists alerts; those set apart need --building-blocks, --staged or "
+            "--suppressed",
+        )
+    if len(found) > 1:
+        some = ", ".join(f"{alert.id} ({alert.rule})" for alert in found[:_NAMED])
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise NotFoundError(
+            f"{len(found)} alerts have an id that begins with {alert_id!r}: {some}{more}", remedy="Write more of the id"
         )
     return found[0]
 

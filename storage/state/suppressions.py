@@ -5,7 +5,7 @@ Never deleted and never rewritten: ending one early sets its end, which holds fo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, insert, or_, select, update
@@ -70,7 +70,11 @@ def end(connection: Connection, suppression: Suppression, *, by: str, now: datet
     over = suppressions.c.ended_at.is_(None), suppressions.c.expires_at > now
     mine = update(suppressions).where(suppressions.c.id == suppression.id, *over)
     if connection.execute(mine.values(ended_at=now, ended_by=by)).rowcount != 1:
-        raise ConflictError(f"suppression {suppression.id} is over since {suppression.end.isoformat()}")
+        since = f"{suppression.end.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+        raise ConflictError(
+            f"suppression {suppression.id} is over since {since}",
+            remedy="`acrwatch suppressions list --all` shows what it has hidden",
+        )
     return replace(suppression, ended_at=now, ended_by=by)
 
 

@@ -18,7 +18,7 @@ from acrwatch.core.model import Reject
 from acrwatch.core.wording import image
 from detections.episode import SAMPLES
 from storage.state import incidents, rejects, runs
-from storage.state.alerts import Alert, insert_alert
+from storage.state.alerts import Alert, insert_alert, unlisted
 from storage.state.database import Database
 
 Call = Callable[..., Any]
@@ -139,6 +139,24 @@ def test_historical_alerts_are_hidden_and_their_number_said(call: Call, database
     assert len(call("alerts", "list", "--json", "--all").json) == 2
 
 
+def test_an_export_says_what_it_leaves_out_as_the_list_does(call: Call, database: Database) -> None:
+    stored(database, another(1, historical=True), another(2, historical=True))
+    said = "2 historical alerts are hidden; --all shows them.\n"
+    assert call("alerts", "export", "--parquet", "x.parquet").stderr == "x.parquet: 0 alerts.\n" + said
+    assert call("alerts", "export", "--all").stderr == "2 alerts.\n"
+
+
+def test_what_a_list_leaves_out_is_counted_by_why(database: Database) -> None:
+    apart = [another(n, status=status) for n, status in enumerate(("staged", "suppressed", "building-block"), start=1)]
+    merged = another(4, status="closed", close_reason="merged", historical=True)
+    old = another(-60, historical=True)
+    stored(database, *apart, merged, another(5, historical=True), another(6, historical=True), another(7), old)
+    with database.connect() as connection:
+        found = unlisted(connection, since=ALERT.created_at)
+    each = {"staged": 1, "suppressed": 1, "building-block": 1, "withdrawn": 1}
+    assert found == {**each, "historical": 2}
+
+
 def test_filters_choose_by_status_and_rule(call: Call, database: Database) -> None:
     stored(database, another(1), another(2, status="closed", close_reason="test"), another(3, rule="mass-delete"))
     assert [a["status"] for a in call("alerts", "list", "--json", "--status", "closed").json] == ["closed"]
@@ -228,7 +246,23 @@ def test_the_beginning_of_an_id_is_enough(call: Call, database: Database) -> Non
 
 
 def test_an_unknown_id_ends_with_3(call: Call, database: Database) -> None:
-    assert call("alerts", "show", "nonsense").exit_code == 3
+    done = call("alerts", "show", "nonsense")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (
+        3,
+        "Error: no alerts have an id that begins with 'nonsense'",
+    )
+
+
+def test_an_ambiguous_id_names_the_alerts_that_it_may_be_wherever_they_are_listed(
+    call: Call, database: Database
+) -> None:
+    stored(database, *(another(number, status="building-block", rule=f"r{number}") for number in range(1, 8)))
+    done = call("alerts", "show", "0000")
+    named = ", ".join(f"{number:020x} (r{number})" for number in range(1, 6))
+    assert done.exit_code == 3
+    assert done.stderr == (
+        f"Error: 7 alerts have an id that begins with '0000': {named} and 2 more\nWrite more of the id\n"
+    )
 
 
 def test_an_alert_whose_rule_is_gone_still_shows(call: Call, database: Database) -> None:

@@ -76,6 +76,15 @@ def test_a_fresh_folder_is_no_failure_but_says_what_comes_next(call: Call) -> No
     assert "0 failed" in done.stderr
 
 
+def test_where_nothing_is_sent_it_says_how_to_send(call: Call) -> None:
+    configure("Endpoint=sb://localhost:1/;SharedAccessKeyName=a;SharedAccessKey=b;UseDevelopmentEmulator=true")
+    (item,) = found(call, "--offline")["configuration"]
+    assert (item["status"], item["remedy"]) == (
+        "warn",
+        "Add a [[destinations]]; `acrwatch init` shows how, docs/settings.md has every kind",
+    )
+
+
 def test_an_old_schema_fails_with_the_command_that_mends_it(call: Call, tmp_path: Path) -> None:
     Path("data").mkdir()
     (tmp_path / "data/state.db").touch()  # SQLite takes an empty file for an empty database

@@ -46,6 +46,14 @@ def test_an_operation_that_no_rule_knows_stands_out(live: Callable[..., Any]) ->
     ]
 
 
+def test_one_of_a_kind_is_said_in_the_singular(live: Callable[..., Any]) -> None:
+    report = live(record(1, tag="sha256:" + "ab" * 32, digest="sha256:" + "ab" * 32), record(2, "Import"))
+    answers = {one["question"]: one["answer"] for one in report["questions"]}
+    assert answers["Do imports write records?"] == "1 import"
+    assert answers["Does a pull by digest have the digest as its tag?"] == "1 successful pull does"
+    assert answers["Are there pulls without any tag?"] == "not seen yet"
+
+
 def test_identities_are_told_by_kind_and_shape(live: Callable[..., Any]) -> None:
     expected = {
         "alice@example.com": ("user", "name@domain"),
@@ -123,7 +131,7 @@ def test_a_detection_that_could_fire_says_how_many_events_meet_its_condition(liv
 def test_open_questions_are_answered_by_what_was_seen(live: Callable[..., Any]) -> None:
     report = live(record(1, "Untag"), record(2))
     answers = {one["question"]: one["answer"] for one in report["questions"]}
-    assert answers["How are delete, untag and purge spelt?"] == "1 removals; see operations"
+    assert answers["How are delete, untag and purge spelt?"] == "1 removal; see operations"
     assert answers["How do tokens appear?"] == "not seen yet"
 
 

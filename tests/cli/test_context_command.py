@@ -65,7 +65,8 @@ def test_where_one_file_is_wrong_none_is_taken(call: Call, files: None) -> None:
     assert "wrong.json: adminUserEnabled: expected true or false, found a text" in done.stderr
     assert PASSWORD not in done.stderr
     assert not Path("data/state.db").exists()
-    assert call("context", "import", "show.json", "gone.json").exit_code == 3
+    gone = call("context", "import", "show.json", "gone.json")
+    assert (gone.exit_code, gone.stderr) == (3, "Error: there is no file gone.json\nCheck the path\n")
 
 
 def test_passwords_are_neither_kept_nor_printed(call: Call, files: None) -> None:

@@ -57,7 +57,9 @@ def test_a_repair_tells_people_what_was_lost(call: Call, lake: Lake, tmp_path: P
     call("import", tmp_path / "more.jsonl")
     (lake.root / lost.path).write_bytes(b"")
 
-    assert "instead of" in call("db", "verify").stderr
+    found = call("db", "verify").stderr
+    assert "instead of" in found
+    assert found.endswith("1 thing is wrong.\n")
     said = call("db", "verify", "--repair").stderr
     assert "Given up: 2 rows of 2026-11-22" in said
     assert "acrwatch import" in said

@@ -42,6 +42,13 @@ def test_usage_errors_end_with_2_and_a_sentence_on_stderr(call: Call, arguments:
     assert sentence in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [[], ["alerts"], ["backfill"]], ids=["alone", "alerts", "backfill"])
+def test_a_group_without_a_command_shows_its_help_as_no_error(call: Call, arguments: list[str]) -> None:
+    done = call(*arguments)
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", call(*arguments, "--help").stdout)
+    assert done.stderr.startswith(f"Usage: {' '.join(['acrwatch', *arguments])} ")
+
+
 def test_a_usage_error_under_json_is_a_document(call: Call) -> None:
     done = call("alertz", "--json")
     assert json.loads(done.stderr)["error"]["code"] == "usage"

@@ -84,6 +84,16 @@ def test_rejects_replay_makes_events_of_what_can_be_read_by_now(call: Call, data
     assert call("detect", "--once", "--json").json["new_events"] == 1
 
 
+def test_one_reject_that_is_replayed_is_said_in_the_singular(call: Call, database: Database) -> None:
+    record = call("simulate", "--days", "0.1", "--events-per-day", "300").stdout.splitlines()[0].encode()
+    with database.begin() as connection:
+        rejects.store(connection, [Reject("files/x", 0, 0, "missing_member", "x", record, len(record))], now=THEN)
+    assert call("rejects", "replay").stderr == "1 of 1 reject can be read now: 1 new event.\n"
+    with database.begin() as connection:
+        rejects.store(connection, [Reject("files/x", 2, 0, "too_long", "cut", b"{", 100)], now=THEN)
+    assert "1 was too long to be kept whole" in call("rejects", "replay").stderr
+
+
 def test_db_migrate_creates_the_database(call: Call, tmp_path: Path) -> None:
     assert call("db", "migrate", "--json").json["migrated"] is True
     assert (tmp_path / "data/state.db").exists()

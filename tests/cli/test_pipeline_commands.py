@@ -1,6 +1,7 @@
 """From files or a hub to alerts by the command line alone: import, ingest, detect, deliver, db compact."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,20 @@ def test_detect_raises_alerts_about_the_attacks(call: Call, traffic: Path) -> No
     rules = {alert["rule"] for alert in call("alerts", "list", "--json").json}
     assert {"admin-user-login", "mass-delete"} <= rules
     assert call("detect", "--once", "--json").json["new_events"] == 0
+
+
+def test_detect_says_which_of_the_alerts_it_created_the_list_leaves_out(call: Call, traffic: Path) -> None:
+    call("import", traffic)
+    call("suppressions", "add", "--rule", "admin-user-login", "--reason", "drill", "--start", "2026-11-01T00:00:00Z")
+    said = call("detect", "--once").stderr
+    created = int(re.findall(r"judged: (\d+) alerts? created", said)[0])
+    (left_out,) = (line for line in said.splitlines() if line.startswith("Of these `acrwatch alerts list` leaves out "))
+    by_option = {option: int(number) for number, option in re.findall(r"(\d+) [a-z ]+ \((--[a-z-]+)\)", left_out)}
+    listed = {option: len(call("alerts", "list", option, "--json").json) for option in by_option if option != "--all"}
+    assert "--suppressed" in listed
+    assert listed == {option: number for option, number in by_option.items() if option != "--all"}
+    assert created == len(call("alerts", "list", "--json").json) + sum(by_option.values())
+    assert "leaves out" not in call("detect", "--once").stderr
 
 
 def test_deliver_sends_what_waits(call: Call, traffic: Path, tmp_path: Path) -> None:

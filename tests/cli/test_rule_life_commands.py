@@ -31,6 +31,7 @@ def test_the_list_shows_stage_noise_and_precision(call: Call, database: Database
     assert heading.split() == ["RULE", "LEVEL", "STAGE", "A", "WEEK", "PRECISION", "TITLE"]
     (row,) = [row for row in rows if row.startswith("admin-user-login")]
     assert row.split()[2:7] == ["active", "1", "100", "%", "of"]
+    assert "  - 1 alert a week; 0 suppressed" in call("rules", "show", "admin-user-login").stdout
 
 
 def test_without_a_database_rules_are_listed_without_figures(call: Call) -> None:
@@ -42,7 +43,7 @@ def test_a_rule_is_staged_promoted_and_retired_with_name_and_reason(call: Call, 
     call("rules", "stage", "mass-delete", "--reason", "too loud", "--by", "ana")
     assert _rule(call, "mass-delete")["stage"] == "staged"
     outcome = call("rules", "promote", "mass-delete", "--reason", "quiet now", "--by", "ben", "--yes", "--json")
-    assert "mass-delete would have raised 0 alerts, 0.00 a day" in outcome.stderr
+    assert "(1 day) mass-delete would have raised 0 alerts, 0.00 a day" in outcome.stderr
     assert outcome.json["stage"] == "active"
     call("rules", "retire", "mass-delete", "--reason", "replaced", "--by", "cem")
     rule = _rule(call, "mass-delete")

@@ -40,6 +40,14 @@ def test_one_that_is_ended_stays_on_record(call: Call, database: Database) -> No
     assert "No suppression is in force" in call("suppressions", "list").stderr
     (one,) = call("suppressions", "list", "--all", "--json").json
     assert (one["state"], one["ended_at"]) == ("ended", "2026-11-22T03:00:00Z")
+    again = call("suppressions", "end", "1")
+    assert (again.exit_code, again.stderr.splitlines()) == (
+        1,
+        [
+            "Error: suppression 1 is over since 2026-11-22 03:00:00Z",
+            "`acrwatch suppressions list --all` shows what it has hidden",
+        ],
+    )
     assert call("suppressions", "end", "2").exit_code == 3
 
 
@@ -61,12 +69,21 @@ def test_what_is_suppressed_is_hidden_from_the_list_and_counted(call: Call, data
     assert [one["id"] for one in call("alerts", "list", "--suppressed", "--json").json] == [another(2).id]
 
 
+def test_one_day_is_said_as_one(call: Call, database: Database) -> None:
+    said = call("suppressions", "preview", "--identity", "contoso", "--days", "1").stderr
+    assert "Of the last day it would have hidden 0 alerts" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ((), "would blind acrwatch"),
         (("--ip", "203.0.113"), "'203.0.113' is no address and no range"),
-        (("--registry", "contoso", "--expires", "400d"), "at most 366 days after it"),
+        (("--registry", "contoso", "--expires", "400d"), "Let it end at most 366 days after its start"),
+        (
+            ("--registry", "contoso", "--start", "2026-11-23T00:00:00Z", "--expires", "2026-11-22T09:00:00Z"),
+            "would end at 2026-11-22 09:00:00Z, which is not after its start at 2026-11-23 00:00:00Z\nLet it end after",
+        ),
         (("--registry", "contoso", "--expires", "soon"), "or a span such as 8h or 30d"),
         (("--rule", "registry-silent"), "there is no rule 'registry-silent'"),
     ],

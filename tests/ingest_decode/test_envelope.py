@@ -111,6 +111,23 @@ def test_a_body_without_any_record_is_damage_as_a_whole(body: bytes, reason: str
     assert pieces(body) == [(reason, body, True)]
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"records":19}', "records is 19 where an array is expected"),
+        (b'{"records":"none"}', 'records is "none" where an array is expected'),
+        (b"<html>", "the message starts with '<html>' where a JSON object or array is expected"),
+        (b"\xff{", "the message is not UTF-8 at byte 0, in '\\xff{'"),
+        (b"[true]", "the record is true where an object is expected"),
+        (b"[null]", "the record is null where an object is expected"),
+        (b"[1.5]", "the record is 1.5 where an object is expected"),
+    ],
+)
+def test_what_is_refused_is_named_as_json_names_it(body: bytes, words: str, decode: Callable[..., Normalised]) -> None:
+    (reject,) = decode(body).rejects
+    assert reject.detail == words
+
+
 @pytest.mark.parametrize("envelope", [b'{"records":[%s]}', b"[%s]", b'[{"records":[%s]}]'])
 def test_a_large_body_is_scanned_to_the_same_records(envelope: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.envelope.WHOLE_LIMIT", 10)

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,17 @@ def test_the_example_is_the_one_that_the_prose_tells_of(runner: Runner) -> None:
     assert [time.hour for time in blocks["first_seen"]] == [12, 10]
     outside = client.alerts("7d", rule="pull-outside-allowed-ranges")
     assert len(outside) == 1
+    week = client.events("7d")["event_time"].dt.day_name().value_counts()
+    assert set(week.index[-2:]) == {"Sunday", "Saturday"}
+    assert week.iloc[-2] < week.iloc[-3] / 2
+    pulls = client.events(registry="contoso", operation="pull")
+    polled = pulls[pulls["identity_kind"] == "token"].groupby("identity", observed=True)["repository"].nunique()
+    assert polled.to_dict() == {"site-berlin-pull-r172": 1, "site-berlin-pull-r173": 1, "site-malmo-pull": 10}
+    (evading,) = (one for one in attacks() if one.kind == "mass-delete-nineteen")
+    times = client.events(identity=evading.identity, operation="delete")["event_time"].sort_values()
+    runs = (times.diff() > timedelta(minutes=9)).cumsum()
+    assert times.groupby(runs).size().tolist() == [19, 19, 19]
+    assert times.groupby(runs).agg(lambda some: some.max() - some.min()).max() < timedelta(minutes=9)
 
 
 def test_an_example_is_made_in_no_folder_that_holds_something_else(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
+from acrwatch.cli.health import waiting, waiting_words
 from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 
@@ -68,19 +69,24 @@ def progress(session: Session) -> Iterator[Result]:
     with session.database() as database, database.connect() as connection:
         stored = runs.load(connection)
         running = defaults.keys() - stages.retired(connection, defaults, now=session.clock.now())
+        unseen = waiting(session, connection)
     cursors = {slug: cursor for slug, cursor in stored.items() if slug in running}
     missing = sorted(running - cursors.keys())
-    if missing:
+    if unseen is not None:
+        yield Result("judged", WARN, *waiting_words(session, unseen))
+    elif not stored:
+        yield Result("judged", WARN, "no detection ever ran", "`acrwatch run` runs them, or `acrwatch detect`")
+    if stored and missing:
         yield Result(
             "judged", WARN, f"never ran: {', '.join(missing)}", "`acrwatch run` runs them, or `acrwatch detect`"
         )
     with Reader(Lake.open(session.config.store.path).snapshot()) as reader:
-        waiting = {slug: _waiting(reader, cursor) for slug, cursor in sorted(cursors.items())}
-    for slug, rows in waiting.items():
+        behind = {slug: _waiting(reader, cursor) for slug, cursor in sorted(cursors.items())}
+    for slug, rows in behind.items():
         if rows > _BEHIND:
             yield Result("judged", WARN, f"{slug} has at least {rows:,} events to judge", "Is `acrwatch run` running?")
-    if cursors and max(waiting.values()) <= _BEHIND:
-        yield Result("judged", OK, f"at most {counted(max(waiting.values()), 'event')} waiting for a detection")
+    if unseen is None and cursors and max(behind.values()) <= _BEHIND:
+        yield Result("judged", OK, f"at most {counted(max(behind.values()), 'event')} waiting for a detection")
 
 
 def _waiting(reader: "Reader", cursor: "Cursor") -> int:

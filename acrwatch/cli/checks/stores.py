@@ -126,4 +126,4 @@ def health(connection: "Connection", now: datetime) -> Iterator[Result]:
         what = f"{slug} could not judge {counted(count, 'event')} of the last day"
         yield Result("unjudged", WARN, what, "`acrwatch check --live` shows which members are absent or unusable")
     if not unjudged:
-        yield Result("unjudged", OK, "every event of the last day could be judged")
+        yield Result("unjudged", OK, "no detection met an event in the last day that it could not judge")
