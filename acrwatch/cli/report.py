@@ -128,6 +128,7 @@ def _shift(
         now=now,
         lateness=config.detections.lateness,
         keep=config.store.state_retention,
+        judging=session.judging(connection),
     )
     return shift_page(found, _rules(session, found.alerts), _versions()), found.standing
 
@@ -157,6 +158,7 @@ def _around(
         now=now,
         lateness=config.detections.lateness,
         keep=config.store.state_retention,
+        judging=session.judging(connection),
     )
     return alert_page(found, _rules(session, [alert, *found.related]), _versions())
 

@@ -14,6 +14,8 @@ from acrwatch.core.config import Config
 from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from detections.context import Context
     from detections.rule import RuleSet
     from scheduler import Parts
@@ -66,6 +68,13 @@ class Session:
                 return sources.current(connection, now=self.clock.now())
         finally:
             database.close()
+
+    def judging(self, connection: "Connection") -> set[str]:
+        """Return the detections that passes run: those installed that are not retired. Raises StoreError."""
+        from storage.state import stages
+
+        files_say = {slug: one.metadata.stage for slug, one in self.rules.detections.items()}
+        return files_say.keys() - stages.retired(connection, files_say, now=self.clock.now())
 
     @contextmanager
     def new_database(self) -> "Iterator[Database]":

@@ -1,6 +1,6 @@
 """One alert and what lies around it: what its callers did, in order, and which other alerts speak of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -73,12 +73,13 @@ def gather(
     now: datetime,
     lateness: timedelta,
     keep: timedelta | None = None,
+    judging: Collection[str] | None = None,
 ) -> Around:
     """Return what there is to say around an alert, as of `now` (aware); `keep` is how long the records of runs are
-    kept. Raises StoreError."""
+    kept, `judging` are the detections that passes run (None: all that ever ran). Raises StoreError."""
     about = callers_of(alert)
     traffic.hold(reader, scope, lateness=lateness)
-    arrival = traffic.arrival(reader, runs.load(connection))
+    arrival = traffic.arrival(reader, runs.load(connection), judging)
     traffic.hold(reader, scope, lateness=lateness, about=about)
     evidence = [event_id for _, event_id in alert.evidence]
     lines, number = traffic.sequence(reader, evidence, limit=LINES)

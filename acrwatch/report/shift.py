@@ -1,7 +1,7 @@
 """A shift: what was raised and seen in a span of time, what people made of it, and what was set apart."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -121,9 +121,10 @@ def gather(
     now: datetime,
     lateness: timedelta,
     keep: timedelta | None = None,
+    judging: Collection[str] | None = None,
 ) -> Shift:
-    """Return what there is to say of a scope, as of `now` (aware); `keep` is how long the records of runs are kept.
-    Raises StoreError."""
+    """Return what there is to say of a scope, as of `now` (aware); `keep` is how long the records of runs are kept,
+    `judging` are the detections that passes run (None: all that ever ran). Raises StoreError."""
     touching = scope.within(store.touching(connection, scope.since, scope.until))
     found = [alert for alert in touching if not alert.historical or _overlap(alert, scope)]
     elsewhere = [alert for alert in touching if alert.historical and not _overlap(alert, scope)]
@@ -138,7 +139,7 @@ def gather(
     ]
     told = [Told(alert, store.history(connection, alert.id)) for alert in important[:DETAILED]]
     traffic.hold(reader, scope, lateness=lateness)
-    arrival = traffic.arrival(reader, runs.load(connection))
+    arrival = traffic.arrival(reader, runs.load(connection), judging)
     behind = sorted({alert.suppressed_by for alert in apart if alert.suppressed_by is not None})
     return Shift(
         scope,

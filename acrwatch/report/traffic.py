@@ -1,6 +1,6 @@
 """What the events of a span say in figures: how many, who, from where, on what, and how late they came."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -96,14 +96,16 @@ def figures(reader: Reader, scope: Scope) -> Traffic:
     )
 
 
-def arrival(reader: Reader, cursors: Mapping[str, Cursor]) -> Arrival:
-    """Return how the events that `hold` read came, and who has not judged them. Raises StoreError."""
+def arrival(reader: Reader, cursors: Mapping[str, Cursor], judging: Collection[str] | None = None) -> Arrival:
+    """Return how the events that `hold` read came, and which detections have not judged them: of those in `judging`,
+    for the cursor of one that is retired or not installed any more stands still for ever. Raises StoreError."""
+    standing = {slug: one for slug, one in cursors.items() if judging is None or slug in judging}
     delays = _rows(
         reader,
         f"SELECT registry, count(*) AS events, {_DELAYS}, max(event_time) AS last_seen "
         "FROM report_events GROUP BY registry ORDER BY registry",
     )
-    return Arrival(sum(row["events"] for row in delays), delays, _waiting(reader, cursors))
+    return Arrival(sum(row["events"] for row in delays), delays, _waiting(reader, standing))
 
 
 def hold(reader: Reader, scope: Scope, *, lateness: timedelta, about: About | None = None) -> None:

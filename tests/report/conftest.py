@@ -1,6 +1,6 @@
 """A shift over real stores: a morning of events, and alerts before, in and after it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,10 +37,18 @@ class Desk:
             insert_alert(connection, made)
         return made
 
-    def shift(self, since: datetime = SINCE, until: datetime = UNTIL, **only: Any) -> Shift:
+    def shift(
+        self, since: datetime = SINCE, until: datetime = UNTIL, judging: Collection[str] | None = None, **only: Any
+    ) -> Shift:
         with self.bench.database.connect() as connection, Reader(self.bench.lake.snapshot()) as reader:
             return shift.gather(
-                connection, reader, Scope(since, until, **only), now=self.now, lateness=LATENESS, keep=self.keep
+                connection,
+                reader,
+                Scope(since, until, **only),
+                now=self.now,
+                lateness=LATENESS,
+                keep=self.keep,
+                judging=judging,
             )
 
     def around(self, alert: Alert, since: datetime = SINCE, until: datetime = UNTIL) -> Around:

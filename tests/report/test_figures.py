@@ -101,6 +101,7 @@ def test_a_cursor_tells_what_was_judged(desk: Desk) -> None:
         for slug, upto in (("all", 5), ("most", 3), ("none", 0)):
             runs.start_at(connection, slug, {"hub/0": upto}, None, version="1", now=SINCE)
     assert desk.shift().arrival.waiting == {"most": 2, "none": 5}
+    assert desk.shift(judging={"all", "most"}).arrival.waiting == {"most": 2}, "a retired rule's cursor stands for ever"
 
 
 def test_what_one_caller_does_without_anything_between_is_one_line(desk: Desk) -> None:

@@ -63,12 +63,11 @@ def progress(session: Session) -> Iterator[Result]:
     """Tell which detections stand behind what is stored. Raises AcrWatchError."""
     from storage.lake import Lake
     from storage.query import Reader
-    from storage.state import runs, stages
+    from storage.state import runs
 
-    defaults = {slug: one.metadata.stage for slug, one in session.rules.detections.items()}
     with session.database() as database, database.connect() as connection:
         stored = runs.load(connection)
-        running = defaults.keys() - stages.retired(connection, defaults, now=session.clock.now())
+        running = session.judging(connection)
         unseen = waiting(session, connection)
     cursors = {slug: cursor for slug, cursor in stored.items() if slug in running}
     missing = sorted(running - cursors.keys())
