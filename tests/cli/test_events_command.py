@@ -105,6 +105,13 @@ def test_a_table_is_cut_and_says_by_how_much_other_formats_are_whole(call: Call,
     assert (len(few.stdout.splitlines()), "160 more are left out" in few.stderr) == (2, True)
 
 
+def test_a_heading_cannot_steer_the_terminal(call: Call, lake: Lake) -> None:
+    done = call("events", "query", 'SELECT 1 AS "a\x1b]0;owned\x07\u202e", 2 AS b')
+    heading, row = done.stdout.splitlines()
+    assert heading.split() == ["a\\x1b]0;owned\\x07\\u202e", "b"]
+    assert row.index("2") == heading.index("b", 5)
+
+
 def test_a_span_is_of_events_and_its_end_not_included(call: Call, lake: Lake) -> None:
     sql = "SELECT count(*) AS n FROM events"
     assert call(
