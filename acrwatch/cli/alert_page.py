@@ -66,7 +66,7 @@ def write_alert(alert: "Alert", rule: "Metadata | None", history: Sequence[Mappi
 def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
     severity = cell(f" {document['severity'].upper()} ", SEVERITY_STYLE.get(document["severity"], ""))
     closed = f", {document['close_reason']}" if document["close_reason"] else ""
-    yield severity.append(f"  {document['title']} ({document['rule']})", style="none")
+    yield severity.append_text(cell(f"  {document['title']} ({document['rule']})", "none"))
     yield cell(f"Alert {document['id']}, revision {document['revision']}: {document['status']}{closed}")
     for label, name in (("First seen", "first_seen"), ("Last seen", "last_seen"), ("Raised", "created_at")):
         moment = parsed(document[name])

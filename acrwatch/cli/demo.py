@@ -212,7 +212,7 @@ class _Watch:
             if not alert.historical and alert.id not in self._shown:
                 self._shown[alert.id] = alert
                 heading = cell(f" {alert.severity.upper()} ", SEVERITY_STYLE.get(alert.severity, ""))
-                render(heading.append(f"  {alert.title}", style="bold"), cell(f"    {alert.reason}"), cell(""))
+                render(heading.append_text(cell(f"  {alert.title}", "bold")), cell(f"    {alert.reason}"), cell(""))
 
 
 def _farewell(plan: _Plan, watch: _Watch) -> None:

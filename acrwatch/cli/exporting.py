@@ -1,7 +1,6 @@
 """Rows for programs: JSON, JSON lines, CSV or Parquet, from one Arrow table."""
 
 import csv
-import io
 import json
 import math
 import os
@@ -25,8 +24,12 @@ JSONL: Final = "jsonl"
 CSV: Final = "csv"
 
 _BATCH_ROWS: Final = 10_000
-# What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"). Log values are attacker-controlled.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"), full-width signs among them;
+# a reader drops a byte order mark from the beginning of a file. Log values are attacker-controlled.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufeff")
+# csv.writer quotes a line feed or carriage return for being part of this, and a bare carriage return ends a row for
+# spreadsheets and pandas. It comes off again: rows end as lines do.
+_ROW_END: Final = "\r\n"
 
 
 def format_options(command: F) -> F:
@@ -52,7 +55,7 @@ def write_rows(rows: "pa.Table", output_format: str) -> None:
         write_json([_spoken(row) for row in rows.to_pylist()])
         return
     if output_format == CSV:
-        write_text(_csv_lines([rows.column_names]))
+        write_text(_csv_lines([[_cell(name) for name in rows.column_names]]))
     for batch in rows.to_batches(max_chunksize=_BATCH_ROWS):
         if output_format == CSV:
             write_text(_csv_lines([_cell(value) for value in row.values()] for row in batch.to_pylist()))
@@ -73,9 +76,16 @@ def write_parquet(rows: "pa.Table", file: Path) -> None:
 
 
 def _csv_lines(rows: "Iterator[Sequence[Any]] | Sequence[Sequence[Any]]") -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().removesuffix("\n")
+    written = _Rows()
+    csv.writer(written, lineterminator=_ROW_END).writerows(rows)
+    return "\n".join(written)
+
+
+class _Rows(list[str]):
+    """What csv.writer writes to: it writes a row at a time."""
+
+    def write(self, row: str) -> None:
+        self.append(row.removesuffix(_ROW_END))
 
 
 def _spoken(row: Mapping[str, Any]) -> dict[str, Any]:

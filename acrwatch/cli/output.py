@@ -156,9 +156,10 @@ def table(items: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> "Ren
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     rows = [[cell(column.show(item), column.style(item)) for column in columns] for item in items]
     for number, column in enumerate(columns):
-        natural = max([len(column.heading), *(row[number].cell_len for row in rows)])
+        heading = cell(column.heading)  # it may be a name that a query gave
+        natural = max([heading.cell_len, *(row[number].cell_len for row in rows)])
         narrowest = min(natural, _NARROWEST) if column.wrap else natural
-        shown.add_column(column.heading, overflow="fold", no_wrap=not column.wrap, min_width=narrowest)
+        shown.add_column(heading, overflow="fold", no_wrap=not column.wrap, min_width=narrowest)
     for row in rows:
         shown.add_row(*row)
     return shown

@@ -16,8 +16,15 @@ from typing import Final, TextIO
 from acrwatch.core.masking import MASK as MASK
 from acrwatch.core.masking import mask as mask
 
-# Control characters and the marks that reorder text: a repository or user agent must not forge or hide a log line.
-_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# What could forge, reorder or hide a part of a line in which a repository or user agent stands: control characters and
+# line ends; marks of direction (Bidi_Control in Unicode's PropList.txt); what nothing is drawn for
+# (Default_Ignorable_Code_Point in its DerivedCoreProperties.txt, 16.0, which has the marks of direction too), and the
+# annotations (U+FFF9 to U+FFFB), of which a terminal may show but a part.
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 # The Azure client tells of every link and token renewal at INFO, and of reconnects that it heals by itself at WARNING.
 # The others tell at INFO of each migration plug-in, job, statement and request.
@@ -36,7 +43,7 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 def printable(text: str) -> str:
-    """Return `text` with control and text-direction characters written as escapes; tabs stay."""
+    """Return `text` with control, text-direction and invisible characters written as escapes; tabs stay."""
     return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 

@@ -1,7 +1,7 @@
 """Charts of events: counted first, for Altair refuses more than 5,000 rows, and drawn in UTC.
 
 Each returns an Altair chart, which notebooks show and `chart.save("FILE.svg")` writes without a browser or the network.
-Needs the extra `charts`.
+Needs the extra `charts`. What events hold is spelled as `acrwatch.notebook.inert` says: HTML may stand around a chart.
 """
 
 import textwrap
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from acrwatch.core.errors import ConfigError
+from acrwatch.notebook.inert import heading, restored, spelled, words
 
 if TYPE_CHECKING:
     from altair import Chart, LayerChart
@@ -42,19 +43,17 @@ def timeline(
     counted = counts_over_time(frame, by, step)
     x = alt.X("time:T", title="time (UTC)", scale=alt.Scale(type="utc"))
     bars = (
-        alt.Chart(_stacked(counted, by))
+        restored(alt.Chart(_stacked(counted)), "kind")
         .mark_rect()
         .encode(
             x=x,
             x2="until:T",
             y=alt.Y("low:Q", title=f"events per {step}"),
             y2="high:Q",
-            color=alt.Color(
-                f"{by}:N", title=_words(by), sort=_rest_last(counted[by]), legend=alt.Legend(labelLimit=_LABEL_LIMIT)
-            ),
+            color=alt.Color("kind:N", title=words(by), sort=_by_rank(alt), legend=alt.Legend(labelLimit=_LABEL_LIMIT)),
             tooltip=[
                 alt.Tooltip("time:T", title="from (UTC)", timeUnit="utcyearmonthdatehoursminutesseconds"),
-                alt.Tooltip(f"{by}:N", title=_words(by)),
+                alt.Tooltip("kind:N", title=words(by)),
                 alt.Tooltip("events:Q", format=","),
             ],
         )
@@ -75,19 +74,27 @@ def heatmap(frame: pd.DataFrame, a: str, b: str, *, title: str = "") -> "Chart":
     alt = _altair()
     counted = counts_of_pairs(frame, a, b)
     left_out = len(frame) - int(counted["events"].sum())
-    words = title or f"{_words(a)} by {_words(b)}"
+    said = title or f"{words(a)} by {words(b)}"
+    ranked = counted.assign(a=spelled(counted["a"]), b=spelled(counted["b"]))
+    for name in ("a", "b"):
+        ranked[f"{name}_rank"] = -counted.groupby(name)["events"].transform("sum")
+    axis = alt.Axis(labelLimit=_LABEL_LIMIT)
     chart: Chart = (
-        alt.Chart(counted)
+        restored(alt.Chart(ranked), "a", "b")
         .mark_rect()
         .encode(
-            x=alt.X(f"{b}:N", title=_words(b), sort=_by_total(counted, b), axis=_axis(alt)),
-            y=alt.Y(f"{a}:N", title=_words(a), sort=_by_total(counted, a), axis=_axis(alt)),
+            x=alt.X("b:N", title=words(b), sort=_by_rank(alt, "b_rank"), axis=axis),
+            y=alt.Y("a:N", title=words(a), sort=_by_rank(alt, "a_rank"), axis=axis),
             color=alt.Color("events:Q", scale=alt.Scale(scheme="blues", type="symlog")),
-            tooltip=[alt.Tooltip(f"{a}:N"), alt.Tooltip(f"{b}:N"), alt.Tooltip("events:Q", format=",")],
+            tooltip=[
+                alt.Tooltip("a:N", title=words(a)),
+                alt.Tooltip("b:N", title=words(b)),
+                alt.Tooltip("events:Q", format=","),
+            ],
         )
         .properties(
             title=_titled(
-                f"{words}; {left_out:,} events without either, or of rarer values, left out" if left_out else words
+                f"{said}; {left_out:,} events without either, or of rarer values, left out" if left_out else said
             )
         )
     )
@@ -101,19 +108,19 @@ def step_of(times: pd.Series) -> str:
 
 
 def counts_over_time(frame: pd.DataFrame, by: str, step: str) -> pd.DataFrame:
-    """Return the number of events by bucket and value: time, until, the column `by`, events."""
-    kinds = most_frequent(frame[by], _KINDS)
+    """Return the number of events by bucket and value of a column: time, until, kind, events."""
     start = frame["event_time"].dt.floor(step)
-    counted = pd.DataFrame({"time": start, by: kinds}).value_counts(sort=False).rename("events").reset_index()
+    kinds = pd.DataFrame({"time": start, "kind": most_frequent(frame[by], _KINDS)})
+    counted = kinds.value_counts(sort=False).rename("events").reset_index()
     counted["until"] = counted["time"] + pd.Timedelta(step)
-    return counted.sort_values(["time", by], ignore_index=True)
+    return counted.sort_values(["time", "kind"], ignore_index=True)
 
 
 def counts_of_pairs(frame: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     """Return the number of events of each pair of the 40 most frequent values of two columns: a, b, events."""
     both = frame[frame[a].notna() & frame[b].notna()]
-    pairs = pd.DataFrame({a: as_text(both[a]), b: as_text(both[b])})
-    kept = pairs[a].isin(_top(pairs[a], _CELLS)) & pairs[b].isin(_top(pairs[b], _CELLS))
+    pairs = pd.DataFrame({"a": as_text(both[a]), "b": as_text(both[b])})
+    kept = pairs["a"].isin(_top(pairs["a"], _CELLS)) & pairs["b"].isin(_top(pairs["b"], _CELLS))
     return pairs[kept].value_counts(sort=False).rename("events").reset_index()
 
 
@@ -128,36 +135,33 @@ def as_text(column: pd.Series) -> pd.Series:
     return column.astype(object).where(column.notna(), "-").astype(str)
 
 
-def _stacked(counted: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Add where each bar begins and ends: Vega-Lite does not stack bars whose width is given by two times."""
-    ordered = counted.sort_values(["time", by])
+def _stacked(counted: pd.DataFrame) -> pd.DataFrame:
+    """Add where each bar begins and ends, for Vega-Lite does not stack bars whose width is given by two times, and the
+    place of its value in the legend: sorted, the rest last."""
+    ordered = counted.sort_values(["time", "kind"])
     high = ordered.groupby("time")["events"].cumsum()
-    return ordered.assign(low=high - ordered["events"], high=high)
+    places = {kind: place for place, kind in enumerate(_rest_last(counted["kind"]))}
+    return ordered.assign(
+        low=high - ordered["events"], high=high, rank=ordered["kind"].map(places), kind=spelled(ordered["kind"])
+    )
 
 
 def _rest_last(kinds: pd.Series) -> list[str]:
     return sorted(kinds.unique(), key=lambda kind: (kind == _REST, kind))
 
 
-def _words(column: str) -> str:
-    return column.replace("_", " ")
+def _by_rank(alt: Any, field: str = "rank") -> Any:
+    """An order by a number beside the values, for a list of the values would have them in the specification raw."""
+    return alt.EncodingSortField(field=field, op="min", order="ascending")
 
 
 def _top(text: pd.Series, number: int) -> Sequence[str]:
     return list(text.value_counts().index[:number])
 
 
-def _by_total(counted: pd.DataFrame, column: str) -> list[str]:
-    return list(counted.groupby(column)["events"].sum().sort_values(ascending=False).index)
-
-
-def _axis(alt: Any) -> Any:
-    return alt.Axis(labelLimit=_LABEL_LIMIT)
-
-
 def _titled(title: str) -> Any:
     """A title on lines that fit the chart."""
-    return textwrap.wrap(title, 110)
+    return heading(textwrap.wrap(title, 110))
 
 
 def _altair() -> Any:

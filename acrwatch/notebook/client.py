@@ -1,5 +1,6 @@
 """What `acrwatch.open` returns: events, alerts, SQL and rules over one lake."""
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
@@ -155,7 +156,7 @@ class Client:
         nothing, and ends after `seconds`. Raises ConfigError where the SQL is wrong, StoreError where it is too slow.
         """
         asked = span_of(span, self._clock.now())
-        snapshot, limits = self._stored.snapshot(), sandbox.Limits(_limit(limit), seconds)
+        snapshot, limits = self._stored.snapshot(), sandbox.Limits(_limit(limit), _seconds(seconds))
         answer = sandbox.ask(
             snapshot,
             query,
@@ -182,6 +183,13 @@ class Client:
         """Return the alerts that stand, for SQL."""
         with self._stored.state() as connection:
             return alert_table(store.find(connection))
+
+
+def _seconds(seconds: float) -> float:
+    """Return how long a query may take: at most as long as a thread can wait, some 292 years."""
+    if not isinstance(seconds, int | float) or not seconds > 0:
+        raise ConfigError(f"seconds={seconds!r} is no time that a query may take", remedy="Pass a number above 0")
+    return min(seconds, threading.TIMEOUT_MAX)
 
 
 def _limit(limit: int | None) -> int | None:

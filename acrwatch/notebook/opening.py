@@ -62,7 +62,7 @@ def _database(url: str | None, known: Known) -> Database | None:
     chosen = known.database if url is None else url
     if chosen is None:
         return None
-    found = Database(chosen)
+    found = Database(chosen, read_only=True)
     if found.file is not None and not found.file.exists():
         if url is None:
             return None

@@ -25,6 +25,8 @@ def rows_of(frame: pd.DataFrame) -> pa.Table:
     missing = [name for name in ARROW_SCHEMA.names if name not in frame.columns and name not in _MADE_UP]
     if missing:
         raise ConfigError(f"the frame lacks {', '.join(missing)}, which a rule may judge by", remedy=_SAME_FRAME)
+    if twice := sorted(set(frame.columns[frame.columns.duplicated()]) & set(ARROW_SCHEMA.names)):
+        raise ConfigError(f"the frame has column {twice[0]} more than once", remedy=_SAME_FRAME)
     once = frame.drop_duplicates("event_id")
     found: dict[str, pa.Array] = {}
     for name in ("event_time", *ARROW_SCHEMA.names):

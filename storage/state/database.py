@@ -14,16 +14,20 @@ from storage.state.failures import translated
 class Database:
     """A state database. Safe to share between threads; not to be carried over a fork."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
         """Nothing is opened yet.
+
+        One that is `read_only` never changes a byte of an SQLite file, whoever else writes to it, and refuses one that
+        is no state database; `begin` and `migrate` fail. Others read a file as it is, too, but may take part in what
+        its writers left to do.
 
         `url` is `sqlite:///relative/path.db`, `sqlite:////absolute/path.db` or
         `postgresql+psycopg://user:password@host:port/database`. Raises ConfigError for any other, and for an SQLite
         file on a network file system.
         """
         self._url = engines.parse_url(url)
-        self._writer = engines.write_engine(self._url)
-        self._reader = engines.read_engine(self._url)
+        self._reader = engines.read_engine(self._url, alone=read_only)
+        self._writer = self._reader if read_only else engines.write_engine(self._url)
 
     @property
     def name(self) -> str:
@@ -64,10 +68,18 @@ class Database:
         """
         self._make_folder()
         with self.connect() as connection:
-            if migration.is_current(connection, self.name):
-                return
+            current = migration.is_current(connection, self.name)
+        if current:
+            self._ready_writer()
+            return
         with self.begin() as connection:
             migration.upgrade(connection, self.name)
+
+    def _ready_writer(self) -> None:
+        """Turn a file to WAL, as a backup is not, before its readers and writers would wait for each other."""
+        if self.file is not None:
+            with translated(self.name):
+                self._writer.connect().close()
 
     def close(self) -> None:
         """Close every idle connection. The database can be used again afterwards."""

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
 
 from acrwatch.core.errors import ConfigError
 from storage.state.mounts import network_file_system
+from storage.state.read_only import opened_to_read
 
 # Writers wait their turn for this long before "database is locked". SQLite's queue is not fair, so a writer among
 # many can wait for far longer than one transaction takes.
@@ -50,33 +52,47 @@ def shown(url: URL) -> str:
 def write_engine(url: URL) -> Engine:
     """Return an engine whose transactions may write."""
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, begin="BEGIN IMMEDIATE", query_only=False)
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        return _configured(engine, begin="BEGIN IMMEDIATE", writing=True)
     return _postgresql_engine(url, idle_seconds=IDLE_SECONDS)
 
 
-def read_engine(url: URL) -> Engine:
-    """Return an engine whose transactions see one snapshot, take no write lock and cannot write."""
+def read_engine(url: URL, *, alone: bool = False) -> Engine:
+    """Return an engine whose transactions see one snapshot, take no write lock and cannot write.
+
+    `alone` is for a process that writes nothing else either: it leaves an SQLite file as it is, byte for byte. Without
+    it, the last of all connections to be closed moves into the file what waits in the log beside it.
+    """
+    if url.get_backend_name() == "sqlite" and alone:
+        file = Path(url.database or "")
+        # Each transaction opens the file anew: how it may be opened depends on who else has it open by then.
+        engine = create_engine(
+            url, hide_parameters=True, poolclass=NullPool, creator=lambda: opened_to_read(file, BUSY_SECONDS)
+        )
+        return _configured(engine, begin="BEGIN", writing=False)
     if url.get_backend_name() == "sqlite":
-        return _sqlite_engine(url, begin="BEGIN", query_only=True)
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        return _configured(engine, begin="BEGIN", writing=False)
     engine = _postgresql_engine(url, idle_seconds=_READER_IDLE_SECONDS)
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def _sqlite_engine(url: URL, *, begin: str, query_only: bool) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
-
+def _configured(engine: Engine, *, begin: str, writing: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
         # The driver must not begin transactions by itself: it does so late, and deferred, and a deferred transaction
         # that turns into a writing one fails at once when another wrote in between, whatever the busy timeout.
         connection.isolation_level = None
+        if not writing:
+            # Nor is a file that is only read turned to WAL: it may be a backup, or not ours at all.
+            connection.execute("PRAGMA query_only = 1")
+            return
         _use_wal(connection)
         # FULL, not NORMAL: in WAL mode NORMAL may lose the last commits in a power cut. Rejects are promised to be
         # kept before the lake moves past them, and the id of an alert already sent out must not be taken back.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
-        connection.execute(f"PRAGMA query_only = {int(query_only)}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -289,6 +289,14 @@ def test_what_an_attacker_named_cannot_steer_the_terminal(call: Call, database: 
         assert "\x1b" not in page
 
 
+def test_a_title_cannot_either(call: Call, database: Database) -> None:
+    """A rule's, which may have been written elsewhere."""
+    stored(database, replace(ALERT, title="Quiet\x1b]0;owned\x07\u202e\u2066\u200b\x9b2J"))
+    page = call("alerts", "show", ALERT.id).stdout
+    assert "Quiet\\x1b]0;owned\\x07\\u202e\\u2066\\u200b\\x9b2J" in page
+    assert page.replace("\n", "").isprintable()
+
+
 def test_without_a_database_it_is_said_instead_of_showing_peace(call: Call) -> None:
     done = call("alerts", "list")
     assert (done.exit_code, done.stdout) == (3, "")

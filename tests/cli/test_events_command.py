@@ -105,6 +105,22 @@ def test_a_table_is_cut_and_says_by_how_much_other_formats_are_whole(call: Call,
     assert (len(few.stdout.splitlines()), "160 more are left out" in few.stderr) == (2, True)
 
 
+def test_what_duckdb_alone_can_hold_is_refused_and_nanoseconds_are_shown(call: Call, lake: Lake) -> None:
+    done = call("events", "query", "SELECT 'infinity'::TIMESTAMPTZ AS seen")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "column seen has a time that is infinite" in done.stderr
+    fine = "SELECT TIMESTAMP_NS '2026-01-01 00:00:00.123456789' AS t"
+    assert call("events", "query", fine, "--json").json == [{"t": "2026-01-01T00:00:00.123456789Z"}]
+    assert "00.123456789Z" in call("events", "query", fine).stdout
+
+
+def test_a_heading_cannot_steer_the_terminal(call: Call, lake: Lake) -> None:
+    done = call("events", "query", 'SELECT 1 AS "a\x1b]0;owned\x07\u202e", 2 AS b')
+    heading, row = done.stdout.splitlines()
+    assert heading.split() == ["a\\x1b]0;owned\\x07\\u202e", "b"]
+    assert row.index("2") == heading.index("b", 5)
+
+
 def test_a_span_is_of_events_and_its_end_not_included(call: Call, lake: Lake) -> None:
     sql = "SELECT count(*) AS n FROM events"
     assert call(

@@ -3,11 +3,15 @@
 import io
 import json
 import logging
+import sys
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
 
 from acrwatch.core.log import mask, printable, set_up
+
+DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 class Terminal(io.StringIO):
@@ -51,6 +55,27 @@ def test_what_stands_around_a_secret_stays_readable() -> None:
 
 def test_control_and_direction_characters_become_escapes() -> None:
     assert printable("a\x1b[31m\nb\u202ec\td") == "a\\x1b[31m\\nb\\u202ec\td"
+
+
+# Bidi_Control of Unicode's PropList.txt, and Default_Ignorable_Code_Point of its DerivedCoreProperties.txt, 16.0.
+BIDI = [(0x61C, 0x61C), (0x200E, 0x200F), (0x202A, 0x202E), (0x2066, 0x2069)]
+INVISIBLE = [
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+]  # fmt: skip
+
+
+def test_nothing_that_hides_or_reorders_text_is_left() -> None:
+    told = [code for first, last in BIDI + INVISIBLE for code in range(first, last + 1)]
+    formats = [code for code in range(sys.maxunicode + 1) if unicodedata.bidirectional(chr(code)) in DIRECTIONS]
+    for code in [*told, *formats]:
+        assert printable(f"a{chr(code)}b") == f"a{chr(code).encode('unicode_escape').decode()}b", hex(code)
+
+
+def test_letters_of_every_script_stay() -> None:
+    words = "caf\u00e9 \u0645\u0631 \u05e9\u05dc \u4f60\u597d \u0928\u0938\u094d\u0924\u0947 e\u0301 \U0001f433 \ufffd"
+    assert printable(words) == words
 
 
 def test_a_terminal_gets_one_line_per_record() -> None:

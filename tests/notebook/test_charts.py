@@ -20,7 +20,7 @@ def test_every_event_is_in_exactly_one_bucket(client: Client) -> None:
     assert step == "1h"
     assert counted["events"].sum() == len(EVENTS)
     assert ((counted["until"] - counted["time"]) == pd.Timedelta(step)).all()
-    deletes = counted[counted["operation"] == "delete"]
+    deletes = counted[counted["kind"] == "delete"]
     assert deletes[["time", "events"]].to_numpy().tolist() == [[pd.Timestamp(DELETED[0].time).floor("1h"), 25]]
 
 
@@ -35,7 +35,7 @@ def test_many_values_become_few_and_the_rest_one(client: Client) -> None:
     frame = client.events()
     many = frame.assign(identity=[f"user{n}" for n in range(len(frame))])
     counted = charts.counts_over_time(many, "identity", "1h")
-    assert counted["identity"].nunique() == 10
+    assert counted["kind"].nunique() == 10
     assert counted["events"].sum() == len(EVENTS)
     assert len(charts.counts_over_time(many, "identity", "5min")) < ALTAIR_ROWS
 
@@ -44,7 +44,7 @@ def test_a_heatmap_has_40_by_40_cells_at_most_and_says_what_it_leaves_out() -> N
     pairs = pd.DataFrame([{"identity": f"u{n % 90}", "repository": f"r{n % 77}"} for n in range(7_000)])
     pairs.loc[0, "repository"] = None
     counted = charts.counts_of_pairs(pairs, "identity", "repository")
-    assert (counted["identity"].nunique(), counted["repository"].nunique()) == (40, 40)
+    assert (counted["a"].nunique(), counted["b"].nunique()) == (40, 40)
     left_out = len(pairs) - counted["events"].sum()
     title = " ".join(charts.heatmap(pairs, "identity", "repository").to_dict()["title"])
     assert title == f"identity by repository; {left_out:,} events without either, or of rarer values, left out"

@@ -103,7 +103,7 @@ def _add_one(database: Database) -> None:
 
 def test_sqlite_syncs_every_commit_and_checks_foreign_keys(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'state.db'}")
-    with database.connect() as connection:
+    with database.begin() as connection:
         found = {
             name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
