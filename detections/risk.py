@@ -43,7 +43,7 @@ _SAME: Final[Mapping[str, str]] = dict.fromkeys(_PLACE, "place")
 METADATA: Final = Metadata(
     slug=SLUG,
     id="0f6f5a0e-5d1b-4c57-8d0a-6f0e3a1b7c21",
-    version="2",
+    version="3",
     title="Several rules together speak of one identity",
     description=(
         "Alerts that are each too small to matter add up: by entity, each rule once, fading after a day. "

@@ -11,6 +11,8 @@ DIGEST_DIGITS: Final = 12
 # A burst extends its alert with every pass; what people did must not drown in that.
 _OFTEN: Final = "extended"
 _ENGINE: Final = {"into": "into alert {}", "why": "{}", "count": "with {} matching event(s)"}
+# What a detail of the history says beside `count`: as many at least.
+_MINIMUM: Final = "count_is_minimum"
 
 
 def image(row: Mapping[str, Any]) -> str:
@@ -21,6 +23,21 @@ def image(row: Mapping[str, Any]) -> str:
         return f"{repository or ''}:{tag}" if tag else repository or "-"
     algorithm, _, digits = reference.partition(":")
     return f"{repository or ''}@{algorithm}:{digits[:DIGEST_DIGITS]}"
+
+
+def at_least(count: int, said: Mapping[str, Any]) -> str:
+    """Return the count of an alert with what `said`, the alert as JSON or a line of its history, knows of its kind."""
+    return f"at least {count:,}" if said.get(_MINIMUM) else f"{count:,}"
+
+
+def evidence_heading(alert: Mapping[str, Any]) -> str:
+    """Return what stands over the evidence rows of an alert (as JSON)."""
+    shown, count = len(alert["evidence_rows"]), alert["count"]
+    if shown >= count and not alert.get(_MINIMUM):
+        return "Evidence"
+    # What the parts of an alert do not keep may lie between what they do: these are not its first.
+    first = "" if alert["parts"] else "the first "
+    return f"Evidence, {first}{shown} of {at_least(count, alert)} events"
 
 
 def told(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[datetime, str, str]]:
@@ -37,8 +54,8 @@ def told(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[datetime, str, 
 
 
 def _extended(extensions: Sequence[Mapping[str, Any]]) -> str:
-    number = extensions[-1]["detail"]["count"]
-    events = f"{number} event" if number == 1 else f"{number} events"
+    detail = extensions[-1]["detail"]
+    events = f"{at_least(detail['count'], detail)} event{'' if detail['count'] == 1 else 's'}"
     since = f"{extensions[0]['at']:%Y-%m-%d %H:%M:%S}Z"
     times = "" if len(extensions) == 1 else f" {len(extensions)} times since {since},"
     return f"extended{times} to {events}"
@@ -49,6 +66,7 @@ def _said(line: Mapping[str, Any]) -> str:
     detail = line["detail"]
     fields = detail.get("fields", {})
     moved = [f"{name.replace('_', ' ')} {one['from'] or '-'} → {one['to'] or '-'}" for name, one in fields.items()]
-    moved += [words.format(detail[name]) for name, words in _ENGINE.items() if name in detail]
+    engine = {**detail, **({"count": at_least(detail["count"], detail)} if "count" in detail else {})}
+    moved += [words.format(engine[name]) for name, words in _ENGINE.items() if name in engine]
     said = f"{line['change']}: {', '.join(moved)}" if moved else line["change"]
     return f'{said}. "{detail["comment"]}"' if "comment" in detail else said

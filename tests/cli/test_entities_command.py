@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from storage.state.alerts import record
 from storage.state.database import Database
 from tests.cli.test_alerts_command import ALERT, another, stored
 
@@ -47,3 +48,28 @@ def test_the_page_of_an_alert_about_risk_lists_what_it_is_made_of(call: Call, da
     row = told[told.index("Made of these alerts") + 2]
     assert row.split() == ["2026-11-22", "02:40:00Z", "low", "mass-delete", "0193aa"]
     assert "Read the alerts that it is made of" in "\n".join(told)
+
+
+def test_a_count_that_its_parts_do_not_tell_exactly_is_shown_as_the_least(call: Call, database: Database) -> None:
+    part = {"id": "0193aa", "rule": "mass-delete", "severity": "low", "first_seen": "2026-11-22T02:40:00+00:00"}
+    notes = {"parts": [part], "count_is_minimum": True}
+    stored(database, replace(ALERT, rule="entity-risk", count=1200, facts={"notes": notes}))
+    with database.begin() as connection:
+        for change in ("created", "extended"):
+            detail = {"count": 1200, "count_is_minimum": True}
+            record(connection, ALERT.id, change, detail, actor="engine", now=ALERT.created_at)
+    page = call("alerts", "show", ALERT.id).stdout
+    for line in (
+        "Events     at least 1,200\n",
+        "Evidence, 1 of at least 1,200 events\n",
+        "created: with at least 1,200 matching event(s)\n",
+        "extended to at least 1,200 events\n",
+    ):
+        assert line in page
+    assert call("alerts", "show", ALERT.id, "--json").json["count_is_minimum"] is True
+
+
+def test_evidence_of_all_events_that_are_known_may_not_be_all(call: Call, database: Database) -> None:
+    stored(database, replace(ALERT, rule="entity-risk", count=1, facts={"notes": {"count_is_minimum": True}}))
+    assert "1 of at least 1 events" in call("alerts", "show", ALERT.id).stdout
+    assert call("alerts", "show", ALERT.id, "--json").json["evidence_truncated"] is True

@@ -66,6 +66,22 @@ def test_three_low_alerts_on_one_identity_become_one_that_names_them(low_bench: 
     assert low_bench.notices()[-1][1]["rule"] == risk.SLUG
 
 
+def test_an_event_that_several_rules_found_counts_once(tmp_path: Path) -> None:
+    text = rule_text({"it": {"identity": "ana@example.com"}, "condition": "it"})
+    slugs = [f"of-ana-{n}" for n in range(3)]
+    detections = {slug: parse_rule(text.replace("test-rule", slug), slug) for slug in slugs}
+    for events, least in ((12, False), (150, True)):
+        folder = tmp_path / str(events)
+        folder.mkdir()
+        bench = Bench(folder, detections, publishing=Publishing(("siem",)))
+        bench.judge(*[_did(n, "pull", n / 60) for n in range(events)])
+        (found,) = _risks(bench)
+        assert (found.count, found.count_is_minimum, found.evidence_truncated) == (events, least, least)
+        (_, notice) = bench.notices()[-1]
+        assert (notice["count"], notice["count_is_minimum"]) == (events, least)
+        bench.database.close()
+
+
 def test_the_same_alerts_about_risk_stand_however_events_arrive(low_bench: Bench, tmp_path: Path) -> None:
     happenings = [_did(n, RULES[n % 4], 5 * n, registry=("contoso", "fabrikam")[n % 2]) for n in range(8)]
     happenings += [_did(20 + n, RULES[n], 200 + n) for n in range(3)]
