@@ -29,6 +29,7 @@ from detections.risk import (
     group_of,
     may_add_up,
     moments,
+    shown,
     united,
 )
 from detections.stored import episode_of
@@ -188,7 +189,7 @@ def _notes(entity: Entity, moment: Moment) -> dict[str, Any]:
     return {
         "severity": moment.severity,
         "entity": [entity.kind, entity.value],
-        "history": f"{moment.score:.0f} points, which is {moment.severity}, by {len(by_rule)} rules: {said}",
+        "history": f"{shown(moment.score):g} points, which is {moment.severity}, by {len(by_rule)} rules: {said}",
         "parts": [
             {"id": part.id, "rule": part.rule, "severity": part.severity, "first_seen": part.first_seen.isoformat()}
             for part in moment.parts

@@ -7,6 +7,7 @@ from typing import Any
 
 from storage.state.alerts import record
 from storage.state.database import Database
+from tests.cli.conftest import NOW
 from tests.cli.test_alerts_command import ALERT, another, stored
 
 Call = Callable[..., Any]
@@ -14,7 +15,7 @@ OTHER = ({"type": "identity", "value": "ana@example.com"},)
 
 
 def test_entities_are_listed_by_what_their_alerts_are_worth_together(call: Call, database: Database) -> None:
-    day_old = ALERT.last_seen - timedelta(days=2)
+    day_old = NOW - timedelta(days=2)
     stored(
         database,
         another(1),
@@ -35,6 +36,14 @@ def test_entities_are_listed_by_what_their_alerts_are_worth_together(call: Call,
     ]
     assert (second["value"], second["score"]) == ("ana@example.com", 10)
     assert len(call("entities", "risk", "--limit", "1").stdout.splitlines()) == 2
+
+
+def test_a_score_just_below_a_level_is_not_shown_as_if_it_reached_it(call: Call, database: Database) -> None:
+    a_day_and_minutes = NOW - timedelta(days=1, minutes=20)
+    stored(database, another(1, severity="low", first_seen=a_day_and_minutes, last_seen=a_day_and_minutes))
+    (found,) = call("entities", "risk", "--json").json
+    assert (found["score"], found["alerts"][0]["points"], found["level"]) == (3.9, 3.9, "informational")
+    assert call("entities", "risk").stdout.splitlines()[1].split()[:2] == ["3.9", "informational"]
 
 
 def test_nobody_at_risk_is_said(call: Call, database: Database) -> None:

@@ -82,6 +82,13 @@ def test_an_event_that_several_rules_found_counts_once(tmp_path: Path) -> None:
         bench.database.close()
 
 
+def test_points_in_a_reason_never_seem_to_reach_a_level_that_they_do_not(low_bench: Bench) -> None:
+    happenings = [_did(1, "pull", 0), _did(2, "push", 24), _did(3, "delete", 24.1), _did(4, "login", 24.5)]
+    low_bench.judge(*happenings)
+    (found,) = _risks(low_bench)
+    assert "15.9 points, which is medium" in found.reason
+
+
 def test_the_same_alerts_about_risk_stand_however_events_arrive(low_bench: Bench, tmp_path: Path) -> None:
     happenings = [_did(n, RULES[n % 4], 5 * n, registry=("contoso", "fabrikam")[n % 2]) for n in range(8)]
     happenings += [_did(20 + n, RULES[n], 200 + n) for n in range(3)]
