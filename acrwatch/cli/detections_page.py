@@ -9,6 +9,7 @@ from acrwatch.cli.times import span
 from detections import attack
 from detections.detection import Detection, Metadata
 from detections.library import read_library
+from detections.needs import NOTHING, Needs, spoken
 from detections.placeholders import LIKE, WITH, list_asked_for
 from detections.rule import SHIPPED
 from storage.state.stages import ACTIVE
@@ -64,9 +65,9 @@ def _context(detection: Detection) -> dict[str, str]:
     file = SHIPPED / f"{detection.metadata.slug}.yml"
     if not file.exists():
         return {"Judges by": "what it has seen before"}
-    needed: frozenset[str] = getattr(detection, "needs", frozenset())
-    used = set(_named(file.read_text(encoding="utf-8"))) - needed
-    return {name: ", ".join(f"`{one}`" for one in sorted(found)) for name, found in (("Needs", needed), ("Uses", used))}
+    needs: Needs = getattr(detection, "needs", NOTHING)
+    used = set(_named(file.read_text(encoding="utf-8"))).difference(*needs)
+    return {"Needs": "; ".join(spoken(needs, "`{}`")), "Uses": ", ".join(f"`{one}`" for one in sorted(used))}
 
 
 def _named(text: str) -> Iterator[str]:

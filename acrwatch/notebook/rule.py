@@ -20,6 +20,7 @@ from acrwatch.notebook.spans import Moment, moment_of
 from acrwatch.notebook.warning import BlindWarning, warn
 from detections.context import Context
 from detections.detection import Detection, Metadata
+from detections.needs import NOTHING, unmet
 from detections.rule_activity import ActivityRule
 from detections.trial import Trial, try_rules
 from storage.activity import CATEGORY
@@ -90,10 +91,8 @@ class Rule:
         return trial
 
     def _obstacles(self, rows: pa.Table, context: Context) -> Iterator[str]:
-        needs: frozenset[str] = getattr(self._detection, "needs", frozenset())
-        for name in sorted(needs):
-            if not context.has(name):
-                yield f"no registry has {name} configured (open the lake with config=FILE)"
+        for names in unmet(getattr(self._detection, "needs", NOTHING), context):
+            yield f"no registry has {names} configured (open the lake with config=FILE)"
         if isinstance(self._detection, ActivityRule) and CATEGORY not in pc.unique(rows.column("category")).to_pylist():
             yield 'it judges the control plane, of which the frame has no record (c.sql("SELECT * FROM activity"))'
 
