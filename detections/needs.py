@@ -1,9 +1,10 @@
 """What must be configured before a condition can ever be true: choices, of each of which one name must be there."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Final
 
+from acrwatch.core.registry import called
 from detections.context import Context
 
 # A choice holds the names of lists and flags of which one is enough; every choice has to be met.
@@ -37,9 +38,9 @@ def unmet(needs: Needs, context: Context) -> list[str]:
     return spoken(frozenset(choice for choice in needs if not any(map(context.has, choice))))
 
 
-def spoken(needs: Needs, word: str = "{}") -> list[str]:
-    """Return each choice in words, `push_identities or push_ranges`; `word` is what becomes of a name."""
-    return [_joined([word.format(name) for name in sorted(choice)]) for choice in sorted(needs, key=sorted)]
+def spoken(needs: Needs, word: Callable[[str], str] = called) -> list[str]:
+    """Return each choice in words, `push_identities or push_ranges`; `word` says what becomes of a name."""
+    return [_joined([word(name) for name in sorted(choice)]) for choice in sorted(needs, key=sorted)]
 
 
 def _least(choices: Iterable[frozenset[str]]) -> Needs:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Final
 
 from acrwatch.cli.times import span
+from acrwatch.core.registry import FLAGS
 from detections import attack
 from detections.detection import Detection, Metadata
 from detections.library import read_library
@@ -22,8 +23,9 @@ detection's own cases. Levels: critical and high are worth waking someone for, m
 told because it adds up. Technique ids are those of MITRE ATT&CK, Enterprise {version}.
 
 *Needs* names lists and flags of `[registries.NAME]` (see [settings.md](settings.md)): without them a detection stays
-silent. *Uses* names those that it can do without, but judges better with. A behavioural detection judges by what it has
-seen before.
+silent. A list is a key there, `push_identities = ["ci"]`; flags are texts in one key, `flags = ["private_only"]`.
+*Uses* names those that it can do without, but judges better with. A behavioural detection judges by what it has seen
+before.
 """
 _LEVELS: Final = ("critical", "high", "medium", "low", "informational")
 _PLACEHOLDER: Final = re.compile(r"%(\w+)%")
@@ -67,7 +69,11 @@ def _context(detection: Detection) -> dict[str, str]:
         return {"Judges by": "what it has seen before"}
     needs: Needs = getattr(detection, "needs", NOTHING)
     used = set(_named(file.read_text(encoding="utf-8"))).difference(*needs)
-    return {"Needs": "; ".join(spoken(needs, "`{}`")), "Uses": ", ".join(f"`{one}`" for one in sorted(used))}
+    return {"Needs": "; ".join(spoken(needs, _marked)), "Uses": ", ".join(map(_marked, sorted(used)))}
+
+
+def _marked(name: str) -> str:
+    return f"`{name}` (a flag)" if name in FLAGS else f"`{name}`"
 
 
 def _named(text: str) -> Iterator[str]:

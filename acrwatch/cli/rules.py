@@ -73,8 +73,11 @@ def list_(session: Session, /, output_format: Format | None, limit: int) -> None
 @pass_session
 def show(session: Session, /, slug: str, as_json: bool) -> None:
     """Read one rule: what it finds, what it misses, what to do."""
+    from detections.needs import NOTHING, spoken
+
     rule = installed(session, slug) or known(session, slug).metadata
-    (full,) = with_life(session, [metadata_as_json(rule)])
+    needs = getattr(session.rules.detections.get(slug), "needs", NOTHING)
+    full = {**with_life(session, [metadata_as_json(rule)])[0], "needs": sorted(map(sorted, needs))}
     if as_json:
         write_json(full)
         return
@@ -82,6 +85,7 @@ def show(session: Session, /, slug: str, as_json: bool) -> None:
     render(cell(" ".join(rule.description.split())))
     groups = (f"{', '.join(rule.group_by)}, up to {span(rule.group_for)} apart",)
     parts = {
+        "Stays silent until [registries.NAME] has": spoken(needs),
         "What to do": rule.runbook,
         "False positives": rule.falsepositives,
         "What it misses": rule.blind_spots,

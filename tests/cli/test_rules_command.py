@@ -86,3 +86,11 @@ def test_a_case_that_goes_wrong_is_told_and_ends_with_1(
     done = call("rules", "test", tmp_path)
     assert done.exit_code == 1
     assert problem in done.stderr
+
+
+def test_a_rule_says_what_it_waits_for_and_where_that_is_written(call: Call) -> None:
+    page = call("rules", "show", "push-outside-pipeline").stdout
+    assert "Stays silent until [registries.NAME] has\n  - push_identities or push_ranges\n" in page
+    assert "  - the flag private_only\n" in call("rules", "show", "public-address-on-private-registry").stdout
+    assert call("rules", "show", "off-hours-write", "--json").json["needs"] == [["working_hours"]]
+    assert call("rules", "show", "mass-delete", "--json").json["needs"] == []

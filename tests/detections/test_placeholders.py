@@ -1,6 +1,7 @@
 """What placeholders mean: ranges, values and flags of the event's registry and of all registries."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ import pyarrow as pa
 import pytest
 
 from acrwatch.core.address import parse_address
-from acrwatch.core.registry import RegistryContext
+from acrwatch.core.registry import FLAGS, LISTS, RANGES, RegistryContext
 from detections.binding import bound
 from detections.context import Context, with_shipped
 from detections.needs import spoken
-from detections.placeholders import misspelt
-from detections.rule import parse_rule
+from detections.placeholders import LIKE, list_asked_for, misspelt
+from detections.rule import SHIPPED, parse_rule
 from storage.lake.snapshot import Snapshot
 from storage.query import Reader
 from storage.schema import ARROW_SCHEMA
@@ -145,9 +146,9 @@ def test_the_shipped_lists_hold_until_others_are_said(matching: Judge) -> None:
         ("pull and known", ["known_repositories"]),
         ("pull and not known", []),
         ("pull or known", []),
-        ("(known and judged) or (known and off)", ["admin_disabled or push_ranges", "known_repositories"]),
-        ("judged and off", ["admin_disabled", "push_ranges"]),
-        ("pull and (known or judged or off)", ["admin_disabled, known_repositories or push_ranges"]),
+        ("(known and judged) or (known and off)", ["the flag admin_disabled or push_ranges", "known_repositories"]),
+        ("judged and off", ["the flag admin_disabled", "push_ranges"]),
+        ("pull and (known or judged or off)", ["the flag admin_disabled, known_repositories or push_ranges"]),
         ("known and (known or judged)", ["known_repositories"]),
         ("admin", []),
         ("admin or known", []),
@@ -188,3 +189,12 @@ def test_the_version_of_a_context_changes_with_every_part_and_not_with_order() -
     versions = {Context({"contoso": RegistryContext(**kind)}).version() for kind in kinds}  # type: ignore[arg-type]
     assert len(versions) == 3
     assert values(x=["b", "A"]).version() in versions
+
+
+def test_every_list_and_flag_that_a_shipped_rule_names_is_a_setting_or_a_flag_that_settings_name() -> None:
+    named = {
+        name for file in SHIPPED.glob("*.yml") for name in re.findall(r"'%(\w+)%'", file.read_text(encoding="utf-8"))
+    }
+    meant = {list_asked_for(name).removeprefix(LIKE) for name in named}
+    assert meant > {"working_hours", "public", "roaming_identities", "allowed_ranges"}
+    assert meant - {setting.name for setting in (*RANGES, *LISTS)} - FLAGS.keys() == set()
