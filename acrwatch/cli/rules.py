@@ -203,7 +203,9 @@ def metadata_as_json(rule: "Metadata") -> dict[str, Any]:
 
 def refuse_unknown(session: Session, slug: str) -> None:
     """Raise NotFoundError, with the nearest name, where no rule that is installed raises such alerts."""
-    found = {*session.rules.detections, *about_ourselves()}
+    from detections.built_in import BUILT_IN
+
+    found = {*session.rules.detections, *BUILT_IN}
     if slug not in found:
         near = difflib.get_close_matches(slug, found, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(found))}"
@@ -212,14 +214,20 @@ def refuse_unknown(session: Session, slug: str) -> None:
 
 def installed(session: Session, slug: str) -> "Metadata | None":
     """Return what the detection behind an alert says of itself; None where there is none any more."""
+    from detections.built_in import BUILT_IN
+
     found = session.rules.detections.get(slug)
-    return found.metadata if found else about_ourselves().get(slug)
+    return found.metadata if found else BUILT_IN.get(slug)
 
 
 def known(session: Session, slug: str) -> "Detection":
-    """Return a detection in use. Raises NotFoundError with the known ones, and with the files that are broken."""
+    """Return a detection in use. Raises NotFoundError with the known ones, and with the files that are broken;
+    ConfigError for what raises alerts and is no rule."""
+    from detections import built_in
+
     found = session.rules.detections
     if slug not in found:
+        built_in.refuse(slug)
         broken = next((f": {one}" for one in session.rules.mistakes if one.file.stem == slug), "")
         raise NotFoundError(f"there is no rule {slug!r}{broken}", remedy=f"Known are {', '.join(sorted(found))}")
     return found[slug]
@@ -243,13 +251,6 @@ def chosen(session: Session, which: Sequence[str]) -> "Mapping[str, Detection]":
 def broken_lines(session: Session) -> list[str]:
     """Return what to say wherever rules are shown: which files are none."""
     return [f"Not in use: {mistake}" for mistake in session.rules.mistakes]
-
-
-def about_ourselves() -> "Mapping[str, Metadata]":
-    """Return what the alerts say of themselves that no detection raises, but acrwatch about itself, by slug."""
-    from detections import blindness, failure, risk
-
-    return {**blindness.METADATA, failure.SLUG: failure.METADATA, risk.SLUG: risk.METADATA}
 
 
 rules.add_command(backtest)

@@ -18,6 +18,7 @@ from acrwatch.notebook.known import Known
 from acrwatch.notebook.rows import rows_of
 from acrwatch.notebook.spans import Moment, moment_of
 from acrwatch.notebook.warning import BlindWarning, warn
+from detections import built_in
 from detections.context import Context
 from detections.detection import Detection, Metadata
 from detections.needs import NOTHING, unmet
@@ -98,9 +99,10 @@ class Rule:
 
 
 def rule_of(slug: str, known: Known, database: Database | None, clock: Clock) -> Rule:
-    """Return the detection of this name. Raises NotFoundError with the nearest one."""
+    """Return the detection of this name. Raises NotFoundError with the nearest one, ConfigError for what is no rule."""
     found = known.rules.detections
     if slug not in found:
+        built_in.refuse(slug)
         broken = next((f": {one}" for one in known.rules.mistakes if one.file.stem == slug), "")
         raise NotFoundError(f"there is no rule {slug!r}{broken}", remedy=nearest(slug, sorted(found)))
     return Rule(found[slug], known, database, clock)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from detections import blindness, failure, risk
 from detections.rule import SHIPPED
+from storage.state.database import Database
 
 Call = Callable[..., Any]
 
@@ -94,3 +96,24 @@ def test_a_rule_says_what_it_waits_for_and_where_that_is_written(call: Call) -> 
     assert "  - the flag private_only\n" in call("rules", "show", "public-address-on-private-registry").stdout
     assert call("rules", "show", "off-hours-write", "--json").json["needs"] == [["working_hours"]]
     assert call("rules", "show", "mass-delete", "--json").json["needs"] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "slug"),
+    [
+        ("stage SLUG --reason x", risk.SLUG),
+        ("promote SLUG --reason x", risk.SLUG),
+        ("retire SLUG --reason x", failure.SLUG),
+        ("run SLUG", risk.SLUG),
+        ("backtest SLUG", risk.SLUG),
+        ("export SLUG --format kql", risk.SLUG),
+        *(("test SLUG", slug) for slug in (risk.SLUG, failure.SLUG, *blindness.METADATA)),
+    ],
+)
+def test_what_raises_alerts_and_is_no_rule_is_not_said_to_be_unknown(
+    call: Call, database: Database, command: str, slug: str
+) -> None:
+    done = call("rules", *command.replace("SLUG", slug).split())
+    assert done.exit_code == 2
+    why = "is computed from the alerts of rules" if slug == risk.SLUG else "is what acrwatch says of itself"
+    assert f"{slug} {why}" in done.stderr

@@ -12,8 +12,9 @@ from detections import risk
 from detections.notices import Publishing
 from detections.rule import parse_rule
 from detections.triage import Hand
-from storage.state import alerts, runs, stages
+from storage.state import alerts, runs, stages, suppressions
 from storage.state.alerts import Alert
+from storage.state.suppressions import Suppression
 from tests.detections.conftest import START, Bench, Happening, rule_text
 
 HOUR = timedelta(hours=1)
@@ -137,6 +138,21 @@ def test_a_false_positive_takes_its_points_away_and_a_reopened_one_gives_them_ba
         hand.reopen(hand.take(part.id))
     low_bench.judge()
     assert len(_risks(low_bench)) == 1
+
+
+def test_a_suppression_of_alerts_about_risk_hides_them_and_nothing_else(low_bench: Bench) -> None:
+    day = timedelta(days=1)
+    quiet = Suppression(
+        0, risk.SLUG, None, "ana@example.com", None, None, None, "ben", "known", START - day, START + day, START, "ben"
+    )
+    with low_bench.database.begin() as connection:
+        made = suppressions.add(connection, quiet)
+    low_bench.judge(*[_did(n, RULES[n], n) for n in range(3)])
+    assert _risks(low_bench) == []
+    with low_bench.database.connect() as connection:
+        (found,) = alerts.find(connection, status=alerts.SUPPRESSED)
+    assert (found.rule, found.suppressed_by) == (risk.SLUG, made.id)
+    assert {notice["rule"] for _, notice in low_bench.notices()} == {f"any-{name}" for name in RULES[:3]}
 
 
 def test_after_a_close_the_same_alerts_are_not_held_against_it_again(low_bench: Bench) -> None:
