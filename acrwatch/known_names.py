@@ -3,7 +3,7 @@
 Registries are what arrives: one may be right and its first event yet to come. Rules are what is installed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from acrwatch.core.errors import NotFoundError
@@ -12,7 +12,6 @@ from acrwatch.core.registry import EVERY
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from detections.detection import Metadata
     from storage.lake.snapshot import Snapshot
     from storage.state.database import Database
 
@@ -51,16 +50,10 @@ def unknown_registry(
 def unknown_rule(slug: str, installed: Iterable[str], connection: "Connection") -> NotFoundError | None:
     """Return what to raise where no rule of this name is installed, and no alert of one was ever raised."""
     from acrwatch.choosing import nearest
+    from detections.built_in import BUILT_IN
     from storage.state import alerts
 
-    known = {*installed, *about_ourselves()}
+    known = {*installed, *BUILT_IN}
     if slug in known or slug in alerts.rules(connection):
         return None
     return NotFoundError(f"there is no rule {slug!r}, and no alert of one", remedy=nearest(slug, sorted(known)))
-
-
-def about_ourselves() -> "Mapping[str, Metadata]":
-    """Return what the alerts say of themselves that no detection raises, but acrwatch about itself, by slug."""
-    from detections import blindness, failure, risk
-
-    return {**blindness.METADATA, failure.SLUG: failure.METADATA, risk.SLUG: risk.METADATA}

@@ -82,7 +82,7 @@ def _cost(scenario: Scenario, played: Played) -> str:
 
 def _context(scenario: Scenario) -> Iterator[str]:
     """Yield a markdown table of what is configured: how long each registry's lists are, and its flags."""
-    settings = {name: {**found.own, **found.lists} for name, found in registry_settings(scenario).items()}
+    settings = registry_settings(scenario)
     lists = sorted({key for found in settings.values() for key in found} - {"flags"})
     yield f"| registry | {' | '.join(lists)} | flags |"
     yield f"|---|{'--:|' * len(lists)}---|"

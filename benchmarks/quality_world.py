@@ -101,7 +101,7 @@ def context_of(scenario: Scenario) -> Context:
     parsers = {setting.name: setting.parse for setting in SETTINGS}
     registries: dict[str, RegistryContext] = {}
     for name, found in registry_settings(scenario).items():
-        registries[name] = from_settings({key: parsers[key](values) for key, values in found.table().items()})
+        registries[name] = from_settings({key: parsers[key](values) for key, values in found.items()})
     return with_shipped(registries)
 
 

@@ -169,7 +169,7 @@ class Alerting:
         )
         self._settled.add(alert.id)
         alerts.insert_alert(self.connection, alert)
-        alerts.record(self.connection, alert.id, "created", {"count": alert.count}, actor=ENGINE, now=self.now)
+        alerts.record(self.connection, alert.id, "created", _counted(alert), actor=ENGINE, now=self.now)
         self.created += 1
         notify(self.connection, alert, outbox.CREATED, self.publishing, now=self.now)
 
@@ -190,7 +190,7 @@ class Alerting:
             changed_after_close=alert.changed_after_close or alert.closed_at is not None,
         )
         alerts.save(self.connection, changed)
-        alerts.record(self.connection, alert.id, "extended", {"count": changed.count}, actor=ENGINE, now=self.now)
+        alerts.record(self.connection, alert.id, "extended", _counted(changed), actor=ENGINE, now=self.now)
         self.updated += 1
         notify(self.connection, changed, outbox.CREATED if woken else outbox.UPDATED, self.publishing, now=self.now)
 
@@ -237,6 +237,11 @@ class Alerting:
 _EPISODE_FIELDS: Final = frozenset({"first_seen", "last_seen", "count", "evidence"})
 # A new version of a rule or of the context alone is no news about an alert.
 _VERSION_FIELDS: Final = frozenset({"rule_version", "context_version"})
+
+
+def _counted(alert: Alert) -> dict[str, Any]:
+    """Return how many events an alert has, as its history says it."""
+    return {"count": alert.count, **({alerts.MINIMUM: True} if alert.count_is_minimum else {})}
 
 
 def group_key(group: Group) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from detections.alerting import Alerting, group_key
 from detections.detection import Group, Judgement, Metadata
-from detections.episode import EVIDENCE_IDS, EVIDENCE_ROWS, SAMPLES, Episode, Facts
+from detections.episode import EVIDENCE_IDS, EVIDENCE_ROWS, SAMPLES, Episode, Facts, distinct
 from detections.events import NewEvents
 from detections.lanes import Lanes
 from detections.notices import Publishing
@@ -29,6 +29,7 @@ from detections.risk import (
     group_of,
     may_add_up,
     moments,
+    shown,
     united,
 )
 from detections.stored import episode_of
@@ -161,21 +162,21 @@ def _chains(held: Sequence[Alert], cuts: Sequence[datetime]) -> list[Moment]:
 
 
 def _episode(entity: Entity, moment: Moment) -> Episode:
-    """Return the episode of a moment: the events of its parts, each once."""
+    """Return the episode of a moment: the events of its parts, each once, as far as the parts tell (`distinct`)."""
     parts = [episode_of(part) for part in moment.parts]
     evidence = sorted({one for part in parts for one in part.evidence})
     rows = {one: row for part in parts for one, row in part.rows}
-    beyond = sum(part.count - len(part.evidence) for part in parts)
+    count, unsure = distinct(parts)
     seen = [(name, value) for part in parts for name, values in part.facts.samples.items() for value in values]
     samples = {name: sorted({value for of, value in seen if of == name})[:SAMPLES] for name in sorted(dict(seen))}
     return Episode(
         moment.first,
         max(part.last for part in parts),
-        len(evidence) + beyond,
+        count,
         all(part.historical for part in moment.parts),
         tuple(evidence[:EVIDENCE_IDS]),
         tuple(sorted(rows.items(), key=lambda pair: pair[0])[:EVIDENCE_ROWS]),
-        Facts(samples=samples, notes=_notes(entity, moment)),
+        Facts(samples=samples, notes={**_notes(entity, moment), **({alerts.MINIMUM: True} if unsure else {})}),
     )
 
 
@@ -188,7 +189,7 @@ def _notes(entity: Entity, moment: Moment) -> dict[str, Any]:
     return {
         "severity": moment.severity,
         "entity": [entity.kind, entity.value],
-        "history": f"{moment.score:.0f} points, which is {moment.severity}, by {len(by_rule)} rules: {said}",
+        "history": f"{shown(moment.score):g} points, which is {moment.severity}, by {len(by_rule)} rules: {said}",
         "parts": [
             {"id": part.id, "rule": part.rule, "severity": part.severity, "first_seen": part.first_seen.isoformat()}
             for part in moment.parts

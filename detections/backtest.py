@@ -24,7 +24,8 @@ TOP: Final = 5  # entities named of each rule: enough to see who makes the noise
 class Tally:
     """What one rule would have done between two moments.
 
-    `per_day` counts alerts by the UTC date they begin on, days without any included; `top` are the entities (type,
+    `days` is the length of that span in days of 24 hours, whole or not. `per_day` counts alerts by the UTC date they
+    begin on, those without any, and those that lie in the span by a part only, included; `top` are the entities (type,
     value) with most alerts. `historical` of the alerts are about events that came late: listed, never delivered.
     `rows_read` counts the rows that its queries went over, each as often as it was gone over.
     """
@@ -32,6 +33,7 @@ class Tally:
     rule: str
     level: str
     alerts: Sequence[Alert]
+    days: float
     per_day: Mapping[date, int]
     top: Sequence[tuple[str, str, int]]
     historical: int
@@ -43,8 +45,8 @@ class Tally:
 
     @property
     def mean_per_day(self) -> float:
-        """Alerts a day, over all days of the span."""
-        return len(self.alerts) / len(self.per_day)
+        """Alerts per 24 hours of the span."""
+        return len(self.alerts) / self.days
 
 
 @dataclass(slots=True)
@@ -116,6 +118,7 @@ def _tally(trial: Trial, level: str, since: datetime, until: datetime, rows_read
         rule=trial.slug,
         level=level,
         alerts=trial.alerts,
+        days=(until - since) / timedelta(days=1),
         per_day={day: begun[day] for day in _days(since, until, begun)},
         top=[(kind, value, count) for (kind, value), count in ordered[:TOP]],
         historical=sum(alert.historical for alert in trial.alerts),

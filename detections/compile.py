@@ -34,6 +34,7 @@ from sigma.types import (
     SpecialChars,
 )
 
+from detections import needs
 from detections.context import key_ranges
 from detections.fields import (
     NUMBER_FIELDS,
@@ -44,6 +45,7 @@ from detections.fields import (
     field_named,
     nearest_field,
 )
+from detections.needs import NOTHING, Needs
 from detections.placeholders import needed_by, placeholder
 from storage.schema import BY_NAME
 
@@ -69,7 +71,7 @@ class Condition:
     """A rule's condition: its predicate, and the lists and flags of the context without which it is never true."""
 
     sql: str
-    needs: frozenset[str] = frozenset()
+    needs: Needs = NOTHING
 
 
 class UnsupportedError(ValueError):
@@ -149,17 +151,18 @@ def _in_table(field: str, wildcards: bool, values: Sequence[SigmaString]) -> str
     return f"EXISTS (SELECT 1 FROM {table} WHERE {_folded(field)} LIKE lower(listed.value) ESCAPE '\\')"
 
 
-def needed(node: Any) -> frozenset[str]:
+def needed(node: Any) -> Needs:
     """Return the lists and flags of the context without which a parsed Sigma condition can never be true."""
     match node:
         case ConditionAND():
-            return frozenset().union(*map(needed, node.args))
+            return needs.all_of(map(needed, node.args))
         case ConditionOR():
-            return frozenset.intersection(*map(needed, node.args))
+            return needs.any_of(map(needed, node.args))
         case ConditionFieldEqualsValueExpression() if name := _only_placeholder(node.value):
             # Where nobody says who the admin user is, it is called as its registry.
-            return frozenset({needed_by(column(node.field), name)} - {"admin_usernames"})
-    return frozenset()
+            list_or_flag = needed_by(column(node.field), name)
+            return NOTHING if list_or_flag == "admin_usernames" else needs.one(list_or_flag)
+    return NOTHING
 
 
 def column(name: str) -> str:

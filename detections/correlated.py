@@ -12,6 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from detections.events import NewEvents, Surroundings
+from detections.needs import NOTHING, Needs
 from detections.window import Row, completing
 from storage.schema import UTC_MICROSECONDS
 
@@ -52,7 +53,7 @@ class Part:
     where: str
     keys: tuple[str, ...]
     values: tuple[str, ...] = ()
-    needs: frozenset[str] = frozenset()
+    needs: Needs = NOTHING
     inner: Inner | None = None
 
     @property

@@ -15,6 +15,7 @@ from sigma.correlations import (
 )
 from sigma.rule import SigmaRule
 
+from detections import needs
 from detections.compile import Condition, UnsupportedError, column
 from detections.correlated import Inner, Part
 from detections.detection import Metadata
@@ -157,4 +158,4 @@ def _united(parts: Sequence[Part]) -> tuple[Part, ...]:
     if len(parts) == 1 or any((p.keys, p.values, p.inner) != (first.keys, first.values, None) for p in parts):
         return tuple(parts)
     any_of = " OR ".join(f"({part.where})" for part in parts)
-    return (Part(any_of, first.keys, first.values, frozenset.intersection(*(part.needs for part in parts))),)
+    return (Part(any_of, first.keys, first.values, needs.any_of(part.needs for part in parts)),)

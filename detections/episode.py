@@ -110,6 +110,22 @@ def merge_all(episodes: Iterable[Episode]) -> Episode:
     return first
 
 
+def distinct(episodes: Sequence[Episode]) -> tuple[int, bool]:
+    """Return how many events these episodes, which may share some, hold at least, and whether it may be more.
+
+    An event that is kept as evidence counts once, whoever keeps it. What an episode holds beyond its evidence are other
+    events of its time: any of those that others keep of that time, or none. Two that hold more than they keep may hold
+    the same, so of those only the one that adds most counts.
+    """
+    kept = {one for episode in episodes for one in episode.evidence}
+    beyond, unsure = [0], False
+    for episode in (one for one in episodes if one.count > len(one.evidence)):
+        perhaps = sum(episode.first <= one.time <= episode.last for one in kept.difference(episode.evidence))
+        unsure = unsure or perhaps > 0 or len(beyond) > 1
+        beyond.append(episode.count - len(episode.evidence) - perhaps)
+    return len(kept) + max(beyond), unsure
+
+
 def cluster(episodes: Iterable[Episode], gap: timedelta) -> list[list[Episode]]:
     """Sort episodes into chains whose neighbours lie within `gap`; chains in order of time."""
     chains: list[list[Episode]] = []

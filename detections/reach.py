@@ -10,6 +10,8 @@ from detections.binding import bound
 from detections.context import Context
 from detections.detection import Detection
 from detections.fields import DERIVED
+from detections.needs import NOTHING, unmet
+from detections.placeholders import MARK, in_admins
 from detections.rule_activity import ActivityRule
 from storage.activity import COLUMNS
 from storage.query import Reader
@@ -66,9 +68,8 @@ def _reach(slug: str, detection: Detection, reader: Reader, context: Context, pr
         return Reach(slug, None, tuple(obstacles))
     met = bound(where, context)
     matching = reader.query(f"SELECT count(*) AS n FROM live e WHERE e.recent AND {met}").to_pylist()[0]["n"]
-    needs: frozenset[str] = getattr(detection, "needs", frozenset())
-    obstacles += [f"no registry has {name} configured" for name in sorted(needs) if not context.has(name)]
-    if ":admin_usernames:" in where and not matching:
+    obstacles += _not_configured(detection, context)
+    if not matching and not _any_admin(reader, where, context):
         obstacles.append("no event's identity is taken for an admin user (see admin_usernames)")
     wanted = {name for texts in _OPERATIONS.findall(where) for name in _NAME.findall(texts)}
     if wanted and not matching and not _any_operation(reader, wanted):
@@ -80,8 +81,25 @@ def _of_control_plane(slug: str, rule: ActivityRule, reader: Reader, context: Co
     met = bound(rule.where, context)
     sql = f"SELECT count(*) FILTER ({met}) AS matching, count(*) AS records FROM live_activity e WHERE e.recent"
     (found,) = reader.query(sql).to_pylist()
-    obstacles = () if found["records"] else ("no record of the Activity Log about a registry is stored",)
-    return Reach(slug, found["matching"], obstacles)
+    obstacles = [] if found["records"] else ["no record of the Activity Log about a registry is stored"]
+    return Reach(slug, found["matching"], (*obstacles, *_not_configured(rule, context)))
+
+
+def _not_configured(detection: Detection, context: Context) -> list[str]:
+    missing = unmet(getattr(detection, "needs", NOTHING), context)
+    return [f"no registry has {names} configured" for names in missing]
+
+
+def _any_admin(reader: Reader, where: str, context: Context) -> bool:
+    """Return whether an event names an admin user in each field in which a condition asks for one, whatever else the
+    condition asks for."""
+    marks = [found for found in MARK.finditer(where) if found["name"] == "admin_usernames"]
+    asked = {found["words"] for found in marks if found["kind"] == "values"}
+    if not asked:
+        return True
+    met = " AND ".join(f"bool_or({bound(in_admins(words), context)})" for words in sorted(asked))
+    (found,) = reader.query(f"SELECT {met} AS named FROM live e WHERE e.recent").to_pylist()
+    return bool(found["named"])
 
 
 def _any_operation(reader: Reader, wanted: set[str]) -> bool:

@@ -14,6 +14,7 @@ for nobody has heard of them. They wake somebody where two alerts at least come 
 of the told ones has, medium at the least.
 """
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,7 +44,7 @@ _SAME: Final[Mapping[str, str]] = dict.fromkeys(_PLACE, "place")
 METADATA: Final = Metadata(
     slug=SLUG,
     id="0f6f5a0e-5d1b-4c57-8d0a-6f0e3a1b7c21",
-    version="2",
+    version="3",
     title="Several rules together speak of one identity",
     description=(
         "Alerts that are each too small to matter add up: by entity, each rule once, fading after a day. "
@@ -134,6 +135,11 @@ def worth(alert: Alert, moment: datetime) -> float:
 def severity_of(score: float) -> str:
     """Return the highest severity whose points a score reaches."""
     return [name for name in _ORDER if POINTS[name] <= score][-1]
+
+
+def shown(points: float) -> float:
+    """Return points as people read them: cut to a tenth, for rounded up they would seem to reach what they do not."""
+    return math.floor(points * 10) / 10
 
 
 def counted(held: Iterable[Alert], moment: datetime) -> tuple[Alert, ...]:

@@ -17,6 +17,7 @@ from detections.episode import Episode
 from detections.events import NewEvents
 from detections.fields import CONTROL_EVIDENCE
 from detections.match import episodes_by_group, group_of, select
+from detections.needs import NOTHING, Needs
 from detections.reason import AROUND
 from storage.state import alerts
 from storage.state.alerts import Alert
@@ -60,7 +61,7 @@ class ActivityRule:
 
     metadata: Metadata
     where: str
-    needs: frozenset[str] = frozenset()
+    needs: Needs = NOTHING
 
     def observe(self, events: NewEvents, /) -> _Observed:
         """See Detection.observe."""

@@ -14,6 +14,7 @@ from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.events import NewEvents, Surroundings
 from detections.match import episodes_by_group, select
+from detections.needs import Needs, any_of
 from detections.window import Row, chained, matched
 
 
@@ -54,9 +55,9 @@ class CorrelationRule:
         return "(" + " OR ".join(part.where for part in self.parts) + ")"
 
     @property
-    def needs(self) -> frozenset[str]:
+    def needs(self) -> Needs:
         """The lists and flags of the context without which no event is counted."""
-        return frozenset.intersection(*(part.needs for part in self.parts))
+        return any_of(part.needs for part in self.parts)
 
     @property
     def asks(self) -> Collection[str]:

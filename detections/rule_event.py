@@ -12,6 +12,7 @@ from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode
 from detections.events import NewEvents
 from detections.match import episodes_by_group, group_of, select
+from detections.needs import NOTHING, Needs
 
 _TICK: Final = timedelta(microseconds=1)
 
@@ -31,7 +32,7 @@ class EventRule:
     where: str
     unjudged: str | None = None
     nearby_where: str | None = None
-    needs: frozenset[str] = frozenset()
+    needs: Needs = NOTHING
 
     @property
     def asks(self) -> Collection[str]:

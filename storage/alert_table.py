@@ -31,8 +31,16 @@ COLUMNS: Final = (
     Column("first_seen", UTC_MICROSECONDS, "time of its first event; UTC", required=True),
     Column("last_seen", UTC_MICROSECONDS, "time of its last event; UTC", required=True),
     Column("count", pa.int64(), "distinct events that matched", required=True),
+    Column(
+        "count_is_minimum",
+        pa.bool_(),
+        "whether it may be more: of `entity-risk`, whose parts share events and do not keep all of theirs",
+        required=True,
+    ),
     Column("evidence", _TEXTS, "`event_id` of the earliest matching events", required=True),
-    Column("evidence_truncated", pa.bool_(), "whether more events matched than `evidence` has", required=True),
+    Column(
+        "evidence_truncated", pa.bool_(), "whether more events matched, or may have, than `evidence` has", required=True
+    ),
     Column("historical", pa.bool_(), "whether its events came too late to be told", required=True),
     Column("assignee", pa.string(), "who works on it"),
     Column("tags", _TEXTS, "tags of the detection, such as attack.t1078", required=True),
@@ -69,7 +77,6 @@ def _row(alert: Alert) -> dict[str, Any]:
         "addresses": _values(alert, "ip", "network"),
         "entities": [{"type": one["type"], "value": one["value"]} for one in alert.entities],
         "evidence": [event_id for _, event_id in alert.evidence],
-        "evidence_truncated": alert.count > len(alert.evidence),
     }
     return {name: computed[name] if name in computed else getattr(alert, name) for name in SCHEMA.names}
 

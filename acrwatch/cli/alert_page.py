@@ -9,7 +9,7 @@ from acrwatch.cli.history import HISTORY, history_lines
 from acrwatch.cli.output import SEVERITY_STYLE, Column, bullets, cell, note, pairs, render, table
 from acrwatch.cli.times import ago, parsed, utc
 from acrwatch.core.verdict import DUPLICATE
-from acrwatch.core.wording import DIGEST_DIGITS, image
+from acrwatch.core.wording import DIGEST_DIGITS, at_least, evidence_heading, image
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -52,7 +52,7 @@ def write_alert(alert: "Alert", rule: "Metadata | None", history: Sequence[Mappi
         *_headline(document, now),
         *_section("Who and where", _pairs(document)),
         *_section("Made of these alerts", _parts(alert)),
-        *_section(_evidence_heading(document), _evidence(document)),
+        *_section(evidence_heading(document), _evidence(document)),
         *_section("What to do", _steps(alert, rule)),
         *_section(
             "Before you call it an attack", [bullets(rule.falsepositives)] if rule and rule.falsepositives else []
@@ -72,7 +72,7 @@ def _headline(document: Mapping[str, Any], now: datetime) -> "Iterator[Text]":
         moment = parsed(document[name])
         if moment is not None:
             yield cell(f"{label:<11}{utc(moment)}, {ago(moment, now)}")
-    yield cell(f"{'Events':<11}{document['count']}")
+    yield cell(f"{'Events':<11}{at_least(document['count'], document)}")
     yield cell(f"{'Assignee':<11}{document['assignee'] or 'nobody'}")
     if document["context_version"]:
         version = document["context_version"][:DIGEST_DIGITS]
@@ -134,11 +134,6 @@ def _evidence(document: Mapping[str, Any]) -> "Iterator[RenderableType]":
     yield pairs((name, value) for name, value in same if value != "-")
     if (known := len(document["evidence"])) > len(rows):
         yield cell(f"  --json has the event_id of {known} of them; the lake keeps every event.", "dim")
-
-
-def _evidence_heading(document: Mapping[str, Any]) -> str:
-    shown, count = len(document["evidence_rows"]), document["count"]
-    return "Evidence" if shown >= count else f"Evidence, the first {shown} of {count} events"
 
 
 def _steps(alert: "Alert", rule: "Metadata | None") -> "Iterator[RenderableType]":

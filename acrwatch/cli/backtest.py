@@ -1,7 +1,7 @@
 """`acrwatch rules backtest`: what rules would have raised over stored history."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -56,8 +56,12 @@ def backtest(
 ) -> None:
     """Show what rules would have raised over stored history, by name or from files; without either all in use.
 
-    For each: alerts a day, who they would have been about, and what it cost. Nothing is written: no alert is opened, no
-    profile learns. Ends with 1 if a rule fails. A Spark Connect server must see the lake under the same path.
+    For each: alerts per 24 hours of the span, who they would have been about, and what it cost. A span begins with the
+    first stored date at the earliest. Nothing is written: no alert is opened, no profile learns. Ends with 1 if a rule
+    fails. A Spark Connect server must see the lake under the same path.
+
+    In JSON `days` counts alerts by UTC date, of which the first and the last may lie in the span in part; `events` are
+    those stored on these dates.
     """
     from acrwatch.cli.rules import chosen
 
@@ -103,12 +107,17 @@ def _show(found: "Sequence[Tally]", begin: datetime, end: datetime, events: int)
             note(f"{item['rule']} failed: {item['error']}")
         if top := _top(item):
             render(cell(""), cell(f"{item['rule']}: most alerts are about", "bold"), bullets(top))
-    days = len(found[0].per_day) if found else 0
+    days = (end - begin) / timedelta(days=1)
     total = sum(item["alerts"] for item in items)
     note(
-        f"{utc(begin)} to {utc(end)}, {counted(days, 'day')} with {counted(events, 'event')} on them: "
-        f"{counted(total, 'alert')}, {total / max(days, 1):.2f} a day. Nothing was written."
+        f"{utc(begin)} to {utc(end)}, {_days(days)}, with {counted(events, 'event')} on the dates it touches: "
+        f"{counted(total, 'alert')}, {total / days:.2f} a day. Nothing was written."
     )
+
+
+def _days(days: float) -> str:
+    number = f"{days:.2f}".rstrip("0").rstrip(".")
+    return f"{number} {'day' if number == '1' else 'days'}"
 
 
 def _top(item: Mapping[str, Any]) -> list[str]:

@@ -6,9 +6,11 @@ from functools import cache
 from typing import Final
 
 from acrwatch.cli.times import span
+from acrwatch.core.registry import FLAGS
 from detections import attack
 from detections.detection import Detection, Metadata
 from detections.library import read_library
+from detections.needs import NOTHING, Needs, spoken
 from detections.placeholders import LIKE, WITH, list_asked_for
 from detections.rule import SHIPPED
 from storage.state.stages import ACTIVE
@@ -21,8 +23,9 @@ detection's own cases. Levels: critical and high are worth waking someone for, m
 told because it adds up. Technique ids are those of MITRE ATT&CK, Enterprise {version}.
 
 *Needs* names lists and flags of `[registries.NAME]` (see [settings.md](settings.md)): without them a detection stays
-silent. *Uses* names those that it can do without, but judges better with. A behavioural detection judges by what it has
-seen before.
+silent. A list is a key there, `push_identities = ["ci"]`; flags are texts in one key, `flags = ["private_only"]`.
+*Uses* names those that it can do without, but judges better with. A behavioural detection judges by what it has seen
+before.
 """
 _LEVELS: Final = ("critical", "high", "medium", "low", "informational")
 _PLACEHOLDER: Final = re.compile(r"%(\w+)%")
@@ -64,9 +67,13 @@ def _context(detection: Detection) -> dict[str, str]:
     file = SHIPPED / f"{detection.metadata.slug}.yml"
     if not file.exists():
         return {"Judges by": "what it has seen before"}
-    needed: frozenset[str] = getattr(detection, "needs", frozenset())
-    used = set(_named(file.read_text(encoding="utf-8"))) - needed
-    return {name: ", ".join(f"`{one}`" for one in sorted(found)) for name, found in (("Needs", needed), ("Uses", used))}
+    needs: Needs = getattr(detection, "needs", NOTHING)
+    used = set(_named(file.read_text(encoding="utf-8"))).difference(*needs)
+    return {"Needs": "; ".join(spoken(needs, _marked)), "Uses": ", ".join(map(_marked, sorted(used)))}
+
+
+def _marked(name: str) -> str:
+    return f"`{name}` (a flag)" if name in FLAGS else f"`{name}`"
 
 
 def _named(text: str) -> Iterator[str]:

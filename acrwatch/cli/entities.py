@@ -48,16 +48,16 @@ def risk_(session: Session, /, output_format: Format | None, limit: int) -> None
 
 
 def _as_json(one: "Risk", now: datetime) -> Mapping[str, Any]:
-    from detections.risk import severity_of, worth
+    from detections.risk import severity_of, shown, worth
 
     return {
         "type": one.entity.kind,
         "value": one.entity.value,
-        "score": round(one.score, 1),
+        "score": shown(one.score),
         "level": severity_of(one.score),
         "last_seen": max(part.last_seen for part in one.parts).isoformat().replace("+00:00", "Z"),
         "alerts": [
-            {"id": part.id, "rule": part.rule, "severity": part.severity, "points": round(worth(part, now), 1)}
+            {"id": part.id, "rule": part.rule, "severity": part.severity, "points": shown(worth(part, now))}
             for part in one.parts
         ],
     }

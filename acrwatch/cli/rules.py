@@ -34,7 +34,6 @@ from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import span
 from acrwatch.core.errors import NotFoundError
 from acrwatch.core.log import printable
-from acrwatch.known_names import about_ourselves
 
 if TYPE_CHECKING:
     from detections.detection import Detection, Metadata
@@ -74,8 +73,11 @@ def list_(session: Session, /, output_format: Format | None, limit: int) -> None
 @pass_session
 def show(session: Session, /, slug: str, as_json: bool) -> None:
     """Read one rule: what it finds, what it misses, what to do."""
+    from detections.needs import NOTHING, spoken
+
     rule = installed(session, slug) or known(session, slug).metadata
-    (full,) = with_life(session, [metadata_as_json(rule)])
+    needs = getattr(session.rules.detections.get(slug), "needs", NOTHING)
+    full = {**with_life(session, [metadata_as_json(rule)])[0], "needs": sorted(map(sorted, needs))}
     if as_json:
         write_json(full)
         return
@@ -83,6 +85,7 @@ def show(session: Session, /, slug: str, as_json: bool) -> None:
     render(cell(" ".join(rule.description.split())))
     groups = (f"{', '.join(rule.group_by)}, up to {span(rule.group_for)} apart",)
     parts = {
+        "Stays silent until [registries.NAME] has": spoken(needs),
         "What to do": rule.runbook,
         "False positives": rule.falsepositives,
         "What it misses": rule.blind_spots,
@@ -200,7 +203,9 @@ def metadata_as_json(rule: "Metadata") -> dict[str, Any]:
 
 def refuse_unknown(session: Session, slug: str) -> None:
     """Raise NotFoundError, with the nearest name, where no rule that is installed raises such alerts."""
-    found = {*session.rules.detections, *about_ourselves()}
+    from detections.built_in import BUILT_IN
+
+    found = {*session.rules.detections, *BUILT_IN}
     if slug not in found:
         near = difflib.get_close_matches(slug, found, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(found))}"
@@ -209,14 +214,20 @@ def refuse_unknown(session: Session, slug: str) -> None:
 
 def installed(session: Session, slug: str) -> "Metadata | None":
     """Return what the detection behind an alert says of itself; None where there is none any more."""
+    from detections.built_in import BUILT_IN
+
     found = session.rules.detections.get(slug)
-    return found.metadata if found else about_ourselves().get(slug)
+    return found.metadata if found else BUILT_IN.get(slug)
 
 
 def known(session: Session, slug: str) -> "Detection":
-    """Return a detection in use. Raises NotFoundError with the known ones, and with the files that are broken."""
+    """Return a detection in use. Raises NotFoundError with the known ones, and with the files that are broken;
+    ConfigError for what raises alerts and is no rule."""
+    from detections import built_in
+
     found = session.rules.detections
     if slug not in found:
+        built_in.refuse(slug)
         broken = next((f": {one}" for one in session.rules.mistakes if one.file.stem == slug), "")
         raise NotFoundError(f"there is no rule {slug!r}{broken}", remedy=f"Known are {', '.join(sorted(found))}")
     return found[slug]

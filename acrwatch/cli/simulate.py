@@ -105,12 +105,8 @@ def _note_settings(sent: str, scenario: "Scenario", *, whole: bool) -> None:
     note(f"{sent}. The ranges to allow, as configuration:" if not whole else f"{sent}. What owners would configure:")
     for name, found in registry_settings(scenario).items():
         note(f"[registries.{name.lower()}]")
-        for key, values in found.own.items():
+        for key, values in found.items():
             if whole or key == "allowed_ranges":
-                note(f"{key} = {json.dumps(values)}")
-        if whole:
-            note(f"[registries.{name.lower()}.lists]")
-            for key, values in found.lists.items():
                 note(f"{key} = {json.dumps(values)}")
 
 

@@ -164,9 +164,10 @@ def _draft(
     by: str,
 ) -> "Suppression":
     from acrwatch.cli.rules import known
+    from detections import risk
     from detections.suppressing import drafted
 
-    if (rule := conditions.get("rule")) is not None:
+    if (rule := conditions.get("rule")) is not None and rule != risk.SLUG:
         known(session, rule)  # what acrwatch says of itself cannot be suppressed: it would be blind and not know it
     now = session.clock.now()
     begins = _moment(start, now) if start else now

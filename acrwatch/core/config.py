@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from acrwatch.core.layers import Tree, overlay, read_file
-from acrwatch.core.registry import EVERY, SETTINGS, RegistryContext, from_settings
+from acrwatch.core.registry import ELSEWHERE, EVERY, SETTINGS, RegistryContext, from_settings
 from acrwatch.core.section import Entry, SectionReader
 from acrwatch.core.setting import (
     REQUIRED,
@@ -194,7 +194,7 @@ def _registries(reader: SectionReader) -> dict[str, RegistryContext]:
         elif name in found:
             reader.mistake(keys, f"registry {name} is configured twice; upper and lower case are the same")
         else:
-            found[name] = from_settings(reader.values(keys, SETTINGS))
+            found[name] = from_settings(reader.values(keys, SETTINGS, elsewhere=ELSEWHERE))
     return found
 
 

@@ -6,11 +6,25 @@ The tables here are the settings of `[registries.NAME]`. Rules name a list or a 
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Final, TypeVar
 
 from acrwatch.core.setting import IpNetwork, Setting, networks, texts
 
 T = TypeVar("T")
+
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS: Final = tuple(f"{day} {hour:02}" for day in _DAYS for hour in range(24))
+
+
+def hours(value: object) -> tuple[str, ...]:
+    """A list of hours of the week in UTC, such as `mon 09`; `*` and `?` are wildcards."""
+    found = texts(value)
+    for one in found:
+        if not any(fnmatchcase(hour, one.casefold()) for hour in _HOURS):
+            raise ValueError(f"{one!r} is no hour of the week; expected such as 'mon 09', or 'mon 1?' for ten of them")
+    return found
+
 
 EVERY: Final = "*"
 """The registry whose lists and flags hold for all registries, beside their own."""
@@ -34,6 +48,13 @@ LISTS: Final = (
         "deployment_identities", texts, None, "Services that state the registry's settings again: templates' runs."
     ),
     Setting("on_call_identities", texts, None, "People who work at any hour: those on call."),
+    Setting(
+        "working_hours",
+        hours,
+        None,
+        "Hours of the week in UTC in which people work: `mon 09` is Monday from 09:00 to 09:59, `mon 1?` from 10:00 to "
+        "19:59. Without any, no hour is odd.",
+    ),
     Setting("platform_identities", texts, None, "Identities of Azure's own services. Under `*`, replaces the shipped."),
     Setting("import_sources", texts, None, "Registries that images may be imported from."),
     Setting("protected_tags", texts, None, "Tags that nobody overwrites, such as `v*` or `release-*`."),
@@ -51,7 +72,15 @@ FLAGS: Final[Mapping[str, str]] = {
     "private_only": "clients come by private endpoints alone",
     "anonymous_pull_off": "nobody pulls without signing in",
     "public_access_off": "the public endpoint is closed",
+    "public": "anybody may pull, on purpose",
 }
+# Taken under `lists` as well: it was written there before it had a setting.
+_WAS_OWN: Final = "working_hours"
+
+
+_SETTING_NAMES: Final = frozenset(setting.name for setting in (*RANGES, *LISTS))
+# What somebody may write directly below a registry, and what to write instead.
+ELSEWHERE: Final[Mapping[str, str]] = {name: f'is a flag; write flags = ["{name}"]' for name in FLAGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +123,16 @@ def _named(parse: Callable[[object], T]) -> Callable[[object], dict[str, T]]:
 
 def _own(name: str) -> str:
     """Return the name of somebody's own list. Raises ValueError where it is one that has a setting of its own."""
-    if name in {setting.name for setting in (*RANGES, *LISTS)}:
+    if name in _SETTING_NAMES - {_WAS_OWN}:
         raise ValueError(f"{name} is a setting by itself; write it directly below the registry")
     return _checked(name)
+
+
+def called(name: str) -> str:
+    """Return what people read of a list or flag that rules name, so that they find where it is written."""
+    if name in FLAGS:
+        return f"the flag {name}"
+    return name if name in _SETTING_NAMES else f"{name} (in lists, ranges or flags)"
 
 
 def is_name(text: str) -> bool:

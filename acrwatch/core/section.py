@@ -1,9 +1,10 @@
 """Judge a tree of settings against their tables, collecting every mistake instead of stopping at the first."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from acrwatch.core.errors import ConfigError
@@ -73,8 +74,12 @@ class SectionReader:
         *,
         also_known: Sequence[str] = (),
         others_allowed: bool = False,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        """Return the parsed values of one section by name; a name whose value is wrong is absent, and noted."""
+        """Return the parsed values of one section by name; a name whose value is wrong is absent, and noted.
+
+        `elsewhere` says of names that are no settings here what to write instead.
+        """
         table = self._table(keys)
         found = {}
         names = {setting.name for setting in settings}
@@ -84,7 +89,7 @@ class SectionReader:
             except ValueError as error:
                 self.note(str(error))
         if not others_allowed:
-            self._unknown_keys(keys, table, settings, also_known)
+            self._unknown_keys(keys, table, settings, also_known, elsewhere)
         return found
 
     def where(self, keys: Keys) -> str:
@@ -163,11 +168,18 @@ class SectionReader:
         return (self._base / value).resolve() if isinstance(value, Path) else value
 
     def _unknown_keys(
-        self, keys: Keys, table: Tree, settings: Sequence[Setting[Any]], also_known: Sequence[str]
+        self,
+        keys: Keys,
+        table: Tree,
+        settings: Sequence[Setting[Any]],
+        also_known: Sequence[str],
+        elsewhere: Mapping[str, str],
     ) -> None:
         known = {setting.name for setting in settings} | set(also_known)
         for name in table:
-            if name not in known and name.removesuffix(FILE_SUFFIX) not in known:
+            if name in elsewhere:
+                self.mistake((*keys, name), f"{name!r} {elsewhere[name]}")
+            elif name not in known and name.removesuffix(FILE_SUFFIX) not in known:
                 self.unknown_word((*keys, name), f"{name!r}", name, known)
 
 

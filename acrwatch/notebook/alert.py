@@ -8,6 +8,7 @@ import pandas as pd
 
 from acrwatch.choosing import interval
 from acrwatch.core.setting import duration
+from acrwatch.core.wording import at_least
 from acrwatch.notebook.alert_frame import alert_frame
 from acrwatch.notebook.stored import LIMIT, Stored, spelled
 from acrwatch.notebook.warning import TruncatedWarning, warn
@@ -34,7 +35,8 @@ class Alert:
 
     def __repr__(self) -> str:
         one = self._stored
-        return f"<alert {one.id}: {one.severity} {one.rule}, {one.status}, {one.count} events from {one.first_seen}>"
+        events = f"{at_least(one.count, store.as_json(one))} events"
+        return f"<alert {one.id}: {one.severity} {one.rule}, {one.status}, {events} from {one.first_seen}>"
 
     @property
     def id(self) -> str:
@@ -78,8 +80,13 @@ class Alert:
 
     @property
     def count(self) -> int:
-        """How many distinct events matched."""
+        """How many distinct events matched; at least so many where `count_is_minimum`."""
         return self._stored.count
+
+    @property
+    def count_is_minimum(self) -> bool:
+        """Whether it may be more: of `entity-risk`, whose parts share events and do not keep all of theirs."""
+        return self._stored.count_is_minimum
 
     @property
     def first_seen(self) -> datetime:
@@ -100,14 +107,16 @@ class Alert:
     def events(self, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the events it rests on, in order of time, as `Client.events` does.
 
-        An alert keeps the ids of its earliest events. A TruncatedWarning says so where more matched, or where some are
-        not stored any more.
+        An alert keeps the ids of its earliest events, one of `entity-risk` what its parts keep. A TruncatedWarning says
+        so where more matched, or where some are not stored any more.
         """
         kept = tuple(bytes.fromhex(event_id) for _, event_id in self._stored.evidence)
         chosen = Selection(self.first_seen, self.last_seen + _TICK, {"event_id": kept}, control_plane=True)
         found = self._lake.events(chosen, columns, {"alert": self.id}, limit=None)
-        if self.count > len(kept):
-            warn(f"alert {self.id} keeps its earliest {len(kept)} of {self.count:,} events; "
+        if self._stored.evidence_truncated:
+            document = store.as_json(self._stored)
+            earliest = "" if document["parts"] else "its earliest "
+            warn(f"alert {self.id} keeps {earliest}{len(kept)} of {at_least(self.count, document)} events; "
                  "around() has the others", TruncatedWarning)  # fmt: skip
         if len(found) < len(kept):
             warn(f"{len(kept) - len(found)} of {len(kept)} events of alert {self.id} are no longer stored; "

@@ -123,8 +123,7 @@ def _configuration(world: Scenario) -> str:
     """Return an acrwatch.toml with what owners of the registries would tell of them. Paths count from where it lies."""
     lines = ["[store]", 'path = "lake"', 'database = "sqlite:///state.db"', "[detections]", 'rules = ["rules"]']
     for name, found in registry_settings(world).items():
-        for heading, values in ((name, found.own), (f"{name}.lists", found.lists)):
-            lines += [f"[registries.{heading}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        lines += [f"[registries.{name}]", *(f"{key} = {json.dumps(value)}" for key, value in found.items())]
     return "\n".join(lines) + "\n"
 
 

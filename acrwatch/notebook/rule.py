@@ -18,8 +18,10 @@ from acrwatch.notebook.known import Known
 from acrwatch.notebook.rows import rows_of
 from acrwatch.notebook.spans import Moment, moment_of
 from acrwatch.notebook.warning import BlindWarning, warn
+from detections import built_in
 from detections.context import Context
 from detections.detection import Detection, Metadata
+from detections.needs import NOTHING, unmet
 from detections.rule_activity import ActivityRule
 from detections.trial import Trial, try_rules
 from storage.activity import CATEGORY
@@ -90,18 +92,17 @@ class Rule:
         return trial
 
     def _obstacles(self, rows: pa.Table, context: Context) -> Iterator[str]:
-        needs: frozenset[str] = getattr(self._detection, "needs", frozenset())
-        for name in sorted(needs):
-            if not context.has(name):
-                yield f"no registry has {name} configured (open the lake with config=FILE)"
+        for names in unmet(getattr(self._detection, "needs", NOTHING), context):
+            yield f"no registry has {names} configured (open the lake with config=FILE)"
         if isinstance(self._detection, ActivityRule) and CATEGORY not in pc.unique(rows.column("category")).to_pylist():
             yield 'it judges the control plane, of which the frame has no record (c.sql("SELECT * FROM activity"))'
 
 
 def rule_of(slug: str, known: Known, database: Database | None, clock: Clock) -> Rule:
-    """Return the detection of this name. Raises NotFoundError with the nearest one."""
+    """Return the detection of this name. Raises NotFoundError with the nearest one, ConfigError for what is no rule."""
     found = known.rules.detections
     if slug not in found:
+        built_in.refuse(slug)
         broken = next((f": {one}" for one in known.rules.mistakes if one.file.stem == slug), "")
         raise NotFoundError(f"there is no rule {slug!r}{broken}", remedy=nearest(slug, sorted(found)))
     return Rule(found[slug], known, database, clock)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from acrwatch.core.wording import DIGEST_DIGITS, counted, image, noun_of, told
+from acrwatch.core.wording import DIGEST_DIGITS, at_least, counted, evidence_heading, image, noun_of, told
 from acrwatch.report import charts
 from acrwatch.report.around import PLACES, Around
 from acrwatch.report.drawing import Drawing, shown
@@ -103,6 +103,7 @@ def _environment() -> "Environment":
         "told": told,
         "entities": _entities,
         "evidence": _evidence,
+        "events": lambda alert: at_least(alert.count, as_json(alert)),
         "judges": _judges,
         "made_of": made_of,
     }
@@ -141,12 +142,13 @@ def _entities(alert: Alert) -> Iterable[tuple[str, str]]:
 
 
 def _evidence(alert: Alert) -> Mapping[str, Any]:
-    """Return the evidence of an alert as a table: `rows`, the `different` columns, and what is the `same` in all."""
-    rows: Sequence[Mapping[str, Any]] = as_json(alert)["evidence_rows"]
+    """Return the evidence of an alert as a table: `heading`, `rows`, the `different` columns, what is `same` in all."""
+    document = as_json(alert)
+    rows: Sequence[Mapping[str, Any]] = document["evidence_rows"]
     columns = [(name, field) for name, field in _COLUMNS if any(row.get(field) is not None for row in rows)]
     different = [one for one in columns if len({str(row.get(one[1])) for row in rows}) > 1]
     same = [(name, rows[0][field]) for name, field in columns if (name, field) not in different]
-    return {"rows": rows, "different": different, "same": same}
+    return {"heading": evidence_heading(document), "rows": rows, "different": different, "same": same}
 
 
 def _judges(alerts: Iterable[Alert]) -> list[tuple[str, str, str, str | None]]:

@@ -4,8 +4,7 @@ Written from who does what in the simulation, as an owner knows it; nothing of a
 and lists of known-bad digests exist to hold.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from acrwatch.simulate import addresses
 from acrwatch.simulate.attacks.staging import staged
@@ -17,19 +16,6 @@ from acrwatch.simulate.population import Population
 from acrwatch.simulate.registry import Registry
 from acrwatch.simulate.scenario import Scenario, actors_of
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings of one registry: `own` below `[registries.NAME]`, `lists` below `[registries.NAME.lists]`."""
-
-    own: dict[str, list[str]]
-    lists: dict[str, list[str]]
-
-    def table(self) -> dict[str, Any]:
-        """Return them as the table that the configuration would hold."""
-        return {**self.own, "lists": self.lists}
-
-
 APPROVED_SOURCES: Final = ("mcr.microsoft.com/*",)
 PROTECTED_TAGS: Final = ("release-*",)
 SHORT_LIVED: Final = ("preview/*",)
@@ -37,16 +23,15 @@ WORKING_HOURS: Final = tuple(f"{day} {hour:02}" for day in ("mon", "tue", "wed",
 """Hours of the week in UTC in which people here work."""
 
 
-def registry_settings(scenario: Scenario) -> dict[str, Settings]:
-    """Return the settings per registry, in the scenario's order."""
+def registry_settings(scenario: Scenario) -> dict[str, dict[str, list[str]]]:
+    """Return what would stand below `[registries.NAME]`, per registry, in the scenario's order."""
     people = actors_of(scenario)
     victims = [one.caller for attack in staged(scenario) for one in attack.residents if one.pushes]
     found = {}
     for registry in people.registries:
         writers = {caller.identity for caller in victims if caller.registry.name == registry.name}
         own = {**_ranges(registry), **_identities(people, registry, writers), **_lists(people, registry)}
-        own["flags"] = _flags(registry)
-        found[registry.name] = Settings(own, {"working_hours": list(WORKING_HOURS)})
+        found[registry.name] = {**own, "flags": _flags(registry)}
     return found
 
 
@@ -92,6 +77,7 @@ def _lists(people: Population, registry: Registry) -> dict[str, list[str]]:
         "short_lived_repositories": list(SHORT_LIVED),
         "known_bad_digests": list(people.bad_digests),
         "watched_digests": [people.watched_digest],
+        "working_hours": list(WORKING_HOURS),
     }
 
 

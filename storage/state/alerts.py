@@ -30,6 +30,9 @@ EXPIRED: Final = "expired"
 ACKNOWLEDGED: Final = "acknowledged"
 ENGINE_REASONS: Final = frozenset({MERGED, SUPERSEDED, RECOVERED, EXPIRED, ACKNOWLEDGED})
 
+# What notes, histories and JSON call that `count` is the least it can be; absent from the first two where it is exact.
+MINIMUM: Final = "count_is_minimum"
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -71,6 +74,16 @@ class Alert:
     def standing(self) -> bool:
         """Whether it is the engine's present word on its events, open or closed by a person."""
         return self.close_reason not in (MERGED, SUPERSEDED)
+
+    @property
+    def count_is_minimum(self) -> bool:
+        """Whether more events may have matched than `count`: its parts share events and do not keep all of theirs."""
+        return bool(self.facts.get("notes", {}).get(MINIMUM, False))
+
+    @property
+    def evidence_truncated(self) -> bool:
+        """Whether more events matched, or may have, than `evidence` has."""
+        return self.count > len(self.evidence) or self.count_is_minimum
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -376,8 +389,9 @@ def _read(connection: Connection, *conditions: ColumnElement[bool], hold: bool =
 def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
     """Return the alert as webhooks, the CLI and the API give it; times are ISO 8601 in UTC.
 
-    `evidence` lists the ids of the earliest matching events; `evidence_truncated` says that `count` is larger. `parts`
-    are the ids of the alerts it is made of, where it is one about an entity's risk.
+    `evidence` lists the ids of the earliest matching events; `evidence_truncated` says that there are, or may be,
+    more. `parts` are the ids of the alerts it is made of, where it is one about an entity's risk; where those share
+    events and do not keep all of theirs, `count_is_minimum` is true.
     """
     times = ("first_seen", "last_seen", "created_at", "updated_at", "raised_at", "acked_at", "closed_at")
     plain = {name: _iso(getattr(alert, name)) for name in times}
@@ -402,7 +416,8 @@ def as_json(alert: Alert, *, public_url: str = "") -> dict[str, Any]:
         "changed_after_close": alert.changed_after_close,
         "parts": [part["id"] for part in made_of(alert)],
         "evidence": [event_id for _, event_id in alert.evidence],
-        "evidence_truncated": alert.count > len(alert.evidence),
+        "evidence_truncated": alert.evidence_truncated,
+        MINIMUM: alert.count_is_minimum,
         "evidence_rows": [
             {"event_time": time.replace("+00:00", "Z"), "event_id": event_id, **row}
             for (time, event_id), row in alert.evidence_rows

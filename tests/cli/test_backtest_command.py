@@ -76,10 +76,22 @@ def test_a_backtest_shows_a_table_and_who_is_behind_the_alerts(call: Call, rule:
     done = call("rules", "backtest", rule, "mass-delete", "--since", "30d")
     heading, first, second = done.stdout.splitlines()[:3]
     assert heading.split()[:3] == ["RULE", "LEVEL", "ALERTS"]
-    assert first.split()[:4] == ["pulls", "low", "5", "0.38"]  # from the first stored day: 13 days, not 30
+    assert first.split()[:4] == ["pulls", "low", "5", "0.41"]  # from the first stored day: 12 1/8 days, not 30
     assert second.split()[:3] == ["mass-delete", "critical", "0"]
     assert "  - identity ci: 3 alerts" in done.stdout
-    assert done.stderr.endswith("5 alerts, 0.38 a day. Nothing was written.\n")
+    assert "2026-11-10 00:00:00Z to 2026-11-22 03:00:00Z, 12.12 days, with 5 events on the dates" in done.stderr
+    assert done.stderr.endswith("5 alerts, 0.41 a day. Nothing was written.\n")
+
+
+@pytest.mark.parametrize(("since", "days", "alerts", "rate"), [("24h", "1 day", 2, 2.0), ("2d", "2 days", 4, 2.0)])
+def test_alerts_a_day_are_those_of_24_hours_and_not_of_a_date(
+    call: Call, rule: Path, since: str, days: str, alerts: int, rate: float
+) -> None:
+    call("import", "in.jsonl")
+    (found,) = call("rules", "backtest", rule, "--since", since, "--json").json["rules"]
+    assert (found["alerts"], found["alerts_per_day"]) == (alerts, rate)
+    assert f"{alerts} alerts, {rate:.2f} a day" in (said := call("rules", "backtest", rule, "--since", since).stderr)
+    assert f", {days}, with" in said
 
 
 def test_a_rule_in_use_is_tried_in_another_version(call: Call, rule: Path, tmp_path: Path) -> None:

@@ -112,6 +112,28 @@ def test_a_detection_that_could_never_fire_says_why(live: Callable[..., Any]) ->
     assert detections["anomalous-source-ip"]["could_fire"] is False
 
 
+def test_an_admin_user_who_does_something_else_is_an_admin_user(live: Callable[..., Any]) -> None:
+    def told(*records: dict[str, Any]) -> Any:
+        (found,) = [one for one in live(*records)["detections"] if one["slug"] == "admin-push-or-delete"]
+        return found["obstacles"]
+
+    assert told(record(1, "Push")) == ["no event's identity is taken for an admin user (see admin_usernames)"]
+    assert told(record(2, identity="contoso")) == []
+
+
+def test_a_rule_with_several_ways_to_match_needs_a_list_for_one_of_them(live: Callable[..., Any]) -> None:
+    def told(configuration: str) -> Any:
+        report = live(record(1, "Push", tag="v1", digest="sha256:0"), configuration=configuration)
+        found = {one["slug"]: one["obstacles"] for one in report["detections"]}
+        return found["push-outside-pipeline"], found["watched-entity-seen"]
+
+    assert told("") == (
+        ["no registry has push_identities or push_ranges configured"],
+        ["no registry has watched_digests, watched_identities or watched_ips configured"],
+    )
+    assert told('[registries.contoso]\npush_ranges = ["192.0.2.0/24"]\nwatched_digests = ["sha256:1"]\n') == ([], [])
+
+
 def test_a_detection_that_could_fire_says_how_many_events_meet_its_condition(live: Callable[..., Any]) -> None:
     ranges = '[registries.contoso]\nallowed_ranges = ["192.0.2.0/24"]\n'
     report = live(record(1), record(2, identity="contoso"), record(3, "Delete"), configuration=ranges)

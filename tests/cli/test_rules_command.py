@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from detections import blindness, failure, risk
 from detections.rule import SHIPPED
+from storage.state.database import Database
 
 Call = Callable[..., Any]
 
@@ -86,3 +88,32 @@ def test_a_case_that_goes_wrong_is_told_and_ends_with_1(
     done = call("rules", "test", tmp_path)
     assert done.exit_code == 1
     assert problem in done.stderr
+
+
+def test_a_rule_says_what_it_waits_for_and_where_that_is_written(call: Call) -> None:
+    page = call("rules", "show", "push-outside-pipeline").stdout
+    assert "Stays silent until [registries.NAME] has\n  - push_identities or push_ranges\n" in page
+    assert "  - the flag private_only\n" in call("rules", "show", "public-address-on-private-registry").stdout
+    assert call("rules", "show", "off-hours-write", "--json").json["needs"] == [["working_hours"]]
+    assert call("rules", "show", "mass-delete", "--json").json["needs"] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "slug"),
+    [
+        ("stage SLUG --reason x", risk.SLUG),
+        ("promote SLUG --reason x", risk.SLUG),
+        ("retire SLUG --reason x", failure.SLUG),
+        ("run SLUG", risk.SLUG),
+        ("backtest SLUG", risk.SLUG),
+        ("export SLUG --format kql", risk.SLUG),
+        *(("test SLUG", slug) for slug in (risk.SLUG, failure.SLUG, *blindness.METADATA)),
+    ],
+)
+def test_what_raises_alerts_and_is_no_rule_is_not_said_to_be_unknown(
+    call: Call, database: Database, command: str, slug: str
+) -> None:
+    done = call("rules", *command.replace("SLUG", slug).split())
+    assert done.exit_code == 2
+    why = "is computed from the alerts of rules" if slug == risk.SLUG else "is what acrwatch says of itself"
+    assert f"{slug} {why}" in done.stderr

@@ -85,7 +85,8 @@ def test_one_day_is_said_as_one(call: Call, database: Database) -> None:
             "would end at 2026-11-22 09:00:00Z, which is not after its start at 2026-11-23 00:00:00Z\nLet it end after",
         ),
         (("--registry", "contoso", "--expires", "soon"), "or a span such as 8h or 30d"),
-        (("--rule", "registry-silent"), "there is no rule 'registry-silent'"),
+        (("--rule", "registry-silent"), "registry-silent is what acrwatch says of itself: it cannot be"),
+        (("--rule", "mas-delete"), "there is no rule 'mas-delete'"),
     ],
 )
 def test_a_suppression_that_makes_no_sense_is_refused(
@@ -94,3 +95,9 @@ def test_a_suppression_that_makes_no_sense_is_refused(
     outcome = call("suppressions", "add", "--reason", "because", *arguments)
     assert outcome.exit_code in (2, 3)
     assert said in outcome.stderr
+
+
+def test_alerts_about_risk_can_be_suppressed(call: Call, database: Database) -> None:
+    stored(database, another(1), another(2, rule="entity-risk"))
+    outcome = call("suppressions", "preview", "--rule", "entity-risk", "--identity", "contoso", "--json")
+    assert [one["id"] for one in outcome.json] == [another(2).id]

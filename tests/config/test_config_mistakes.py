@@ -36,6 +36,8 @@ HOOK = '[[destinations]]\nname = "siem"\ntype = "webhook"\nurl = "https://siem.e
         ("registries.contoso = 1", "registries.contoso", "is a single value"),
         ('[registries.contoso]\nallowed_ranges = ["300.0.0.0/8"]', "allowed_ranges", "300.0.0.0/8"),
         ('[registries.contoso.lists]\nallowed_ranges = ["a"]', "contoso.lists", "a setting by itself"),
+        ("[registries.contoso]\nprivate_only = true", "private_only", 'is a flag; write flags = ["private_only"]'),
+        ('[registries.contoso]\nworking_hours = ["9-17"]', "working_hours", "'9-17' is no hour of the week; expected"),
         ('[registries.contoso.ranges]\noffices = ["a"]', "contoso.ranges", "expected a range such as"),
         ('[registries.contoso.lists]\n"crown jewels" = ["a"]', "contoso.lists", "'crown jewels' is no name"),
         ('[registries.contoso]\nlists = ["a"]', "contoso.lists", "expected a table of lists by name"),

@@ -186,3 +186,11 @@ def test_a_stronger_context_replaces_lists_and_takes_flags_away() -> None:
     weak = RegistryContext(lists={"a": ("1",), "b": ("2",)}, flags=("x", "y"))
     both = RegistryContext(lists={"a": ()}, flags=("!x", "z")).over(weak)
     assert both == RegistryContext({}, {"a": (), "b": ("2",)}, ("y", "z"))
+
+
+@pytest.mark.parametrize("heading", ["[registries.contoso]", "[registries.contoso.lists]"])
+def test_hours_of_work_stand_below_the_registry_and_may_stand_where_they_once_did(
+    load_config: Load, heading: str
+) -> None:
+    config = load_config(f'{heading}\nworking_hours = ["mon 09", "tue 1?"]\n')
+    assert config.registries["contoso"].lists == {"working_hours": ("mon 09", "tue 1?")}

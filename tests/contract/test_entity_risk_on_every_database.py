@@ -12,8 +12,9 @@ from detections import risk
 from detections.notices import Publishing
 from detections.rule import parse_rule
 from detections.triage import Hand
-from storage.state import alerts, runs, stages
+from storage.state import alerts, runs, stages, suppressions
 from storage.state.alerts import Alert
+from storage.state.suppressions import Suppression
 from tests.detections.conftest import START, Bench, Happening, rule_text
 
 HOUR = timedelta(hours=1)
@@ -66,6 +67,29 @@ def test_three_low_alerts_on_one_identity_become_one_that_names_them(low_bench: 
     assert low_bench.notices()[-1][1]["rule"] == risk.SLUG
 
 
+def test_an_event_that_several_rules_found_counts_once(tmp_path: Path) -> None:
+    text = rule_text({"it": {"identity": "ana@example.com"}, "condition": "it"})
+    slugs = [f"of-ana-{n}" for n in range(3)]
+    detections = {slug: parse_rule(text.replace("test-rule", slug), slug) for slug in slugs}
+    for events, least in ((12, False), (150, True)):
+        folder = tmp_path / str(events)
+        folder.mkdir()
+        bench = Bench(folder, detections, publishing=Publishing(("siem",)))
+        bench.judge(*[_did(n, "pull", n / 60) for n in range(events)])
+        (found,) = _risks(bench)
+        assert (found.count, found.count_is_minimum, found.evidence_truncated) == (events, least, least)
+        (_, notice) = bench.notices()[-1]
+        assert (notice["count"], notice["count_is_minimum"]) == (events, least)
+        bench.database.close()
+
+
+def test_points_in_a_reason_never_seem_to_reach_a_level_that_they_do_not(low_bench: Bench) -> None:
+    happenings = [_did(1, "pull", 0), _did(2, "push", 24), _did(3, "delete", 24.1), _did(4, "login", 24.5)]
+    low_bench.judge(*happenings)
+    (found,) = _risks(low_bench)
+    assert "15.9 points, which is medium" in found.reason
+
+
 def test_the_same_alerts_about_risk_stand_however_events_arrive(low_bench: Bench, tmp_path: Path) -> None:
     happenings = [_did(n, RULES[n % 4], 5 * n, registry=("contoso", "fabrikam")[n % 2]) for n in range(8)]
     happenings += [_did(20 + n, RULES[n], 200 + n) for n in range(3)]
@@ -114,6 +138,21 @@ def test_a_false_positive_takes_its_points_away_and_a_reopened_one_gives_them_ba
         hand.reopen(hand.take(part.id))
     low_bench.judge()
     assert len(_risks(low_bench)) == 1
+
+
+def test_a_suppression_of_alerts_about_risk_hides_them_and_nothing_else(low_bench: Bench) -> None:
+    day = timedelta(days=1)
+    quiet = Suppression(
+        0, risk.SLUG, None, "ana@example.com", None, None, None, "ben", "known", START - day, START + day, START, "ben"
+    )
+    with low_bench.database.begin() as connection:
+        made = suppressions.add(connection, quiet)
+    low_bench.judge(*[_did(n, RULES[n], n) for n in range(3)])
+    assert _risks(low_bench) == []
+    with low_bench.database.connect() as connection:
+        (found,) = alerts.find(connection, status=alerts.SUPPRESSED)
+    assert (found.rule, found.suppressed_by) == (risk.SLUG, made.id)
+    assert {notice["rule"] for _, notice in low_bench.notices()} == {f"any-{name}" for name in RULES[:3]}
 
 
 def test_after_a_close_the_same_alerts_are_not_held_against_it_again(low_bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """What placeholders mean: ranges, values and flags of the event's registry and of all registries."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import pyarrow as pa
 import pytest
 
 from acrwatch.core.address import parse_address
-from acrwatch.core.registry import RegistryContext
+from acrwatch.core.registry import FLAGS, LISTS, RANGES, RegistryContext
 from detections.binding import bound
 from detections.context import Context, with_shipped
-from detections.placeholders import misspelt
-from detections.rule import parse_rule
+from detections.needs import spoken
+from detections.placeholders import LIKE, list_asked_for, misspelt
+from detections.rule import SHIPPED, parse_rule
 from storage.lake.snapshot import Snapshot
 from storage.query import Reader
 from storage.schema import ARROW_SCHEMA
@@ -141,16 +143,19 @@ def test_the_shipped_lists_hold_until_others_are_said(matching: Judge) -> None:
 @pytest.mark.parametrize(
     ("condition", "needs"),
     [
-        ("pull and known", {"known_repositories"}),
-        ("pull and not known", set()),
-        ("pull or known", set()),
-        ("(known and judged) or (known and off)", {"known_repositories"}),
-        ("judged and off", {"push_ranges", "admin_disabled"}),
-        ("admin", set()),
+        ("pull and known", ["known_repositories"]),
+        ("pull and not known", []),
+        ("pull or known", []),
+        ("(known and judged) or (known and off)", ["the flag admin_disabled or push_ranges", "known_repositories"]),
+        ("judged and off", ["the flag admin_disabled", "push_ranges"]),
+        ("pull and (known or judged or off)", ["the flag admin_disabled, known_repositories or push_ranges"]),
+        ("known and (known or judged)", ["known_repositories"]),
+        ("admin", []),
+        ("admin or known", []),
     ],
 )
 def test_a_rule_knows_what_it_cannot_do_without(
-    write_rule: Callable[..., str], condition: str, needs: set[str]
+    write_rule: Callable[..., str], condition: str, needs: list[str]
 ) -> None:
     selections = {
         "pull": {"operation": "pull"},
@@ -161,7 +166,7 @@ def test_a_rule_knows_what_it_cannot_do_without(
     }
     used = {name: one for name, one in selections.items() if name in condition}
     rule: Any = parse_rule(write_rule({**used, "condition": condition}), "test-rule")
-    assert rule.needs == needs
+    assert spoken(rule.needs) == needs
 
 
 @pytest.mark.parametrize(
@@ -184,3 +189,12 @@ def test_the_version_of_a_context_changes_with_every_part_and_not_with_order() -
     versions = {Context({"contoso": RegistryContext(**kind)}).version() for kind in kinds}  # type: ignore[arg-type]
     assert len(versions) == 3
     assert values(x=["b", "A"]).version() in versions
+
+
+def test_every_list_and_flag_that_a_shipped_rule_names_is_a_setting_or_a_flag_that_settings_name() -> None:
+    named = {
+        name for file in SHIPPED.glob("*.yml") for name in re.findall(r"'%(\w+)%'", file.read_text(encoding="utf-8"))
+    }
+    meant = {list_asked_for(name).removeprefix(LIKE) for name in named}
+    assert meant > {"working_hours", "public", "roaming_identities", "allowed_ranges"}
+    assert meant - {setting.name for setting in (*RANGES, *LISTS)} - FLAGS.keys() == set()

@@ -159,6 +159,22 @@ def test_events_that_it_does_not_keep_or_that_are_gone_are_said(grown: Client) -
     assert list(alert.evidence()["event_id"]) == ["ab" * 16]
 
 
+def test_what_an_alert_about_risk_keeps_is_not_said_to_be_all_or_the_earliest(lake: Path, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/state.db")
+    database.migrate()
+    notes = {"parts": [{"id": "0193aa"}], "count_is_minimum": True}
+    with database.begin() as connection:
+        insert_alert(connection, replace(DELETING, evidence=DELETING.evidence[:2], facts={"notes": notes}))
+    database.close()
+    client = acrwatch.open(lake, database=f"sqlite:///{tmp_path}/state.db", now=NOW)
+    alert = client.alert(DELETING.id)
+    with pytest.warns(TruncatedWarning, match=" keeps 2 of at least 25 events"):
+        alert.events()
+    assert (alert.count, alert.count_is_minimum) == (25, True)
+    assert "at least 25 events" in repr(alert)
+    assert list(client.alerts()["count_is_minimum"]) == [True]
+
+
 def test_events_of_the_control_plane_are_an_alerts_events_too(lake: Path, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/state.db")
     database.migrate()

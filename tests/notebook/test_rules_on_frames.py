@@ -118,6 +118,8 @@ def test_a_rule_says_what_it_is(client: Client) -> None:
     assert repr(rule) == "<rule mass-delete: critical, Many images deleted in a short time>"
     with pytest.raises(NotFoundError, match=r"there is no rule 'mas-delete'\. Did you mean mass-delete\?"):
         client.rule("mas-delete")
+    with pytest.raises(ConfigError, match="entity-risk is computed from the alerts of rules"):
+        client.rule("entity-risk")
 
 
 def test_a_detection_that_fails_is_an_error_and_not_silence(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,3 +309,13 @@ def test_bars_stand_where_alerts_begin() -> None:
     assert len(heights) == 2
     assert heights[1] == pytest.approx(2 * heights[0])
     assert min(float(left) for left, _, _ in bars) == 0
+
+
+def test_a_count_that_is_the_least_is_called_so(tmp_path: Path) -> None:
+    desk = Desk(Bench(tmp_path, {}))
+    facts = {"notes": {"parts": [{"id": "9b"}], "count_is_minimum": True}}
+    alert = desk.alert("9a", timedelta(hours=1), count=1200, facts=facts)
+    for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
+        assert "<dt>Events</dt><dd>at least 1,200, from" in html
+        assert "Evidence, 1 of at least 1,200 events</h" in html
+    desk.bench.database.close()

@@ -145,7 +145,7 @@ def test_the_settings_are_what_the_configuration_takes_and_name_no_attacker() ->
     attacks = tuple(PlannedAttack(kind, at) for kind in ("role-drift", "mass-untag", "delete-by-newcomer"))
     parsers = {setting.name: setting.parse for setting in SETTINGS}
     for name, found in registry_settings(replace(FORTNIGHT, attacks=attacks)).items():
-        context = from_settings({key: parsers[key](values) for key, values in found.table().items()})
+        context = from_settings({key: parsers[key](values) for key, values in found.items()})
         assert isinstance(context, RegistryContext)
         assert ("allowed_ranges" in context.ranges) == (name != "fabrikam")
         assert ("private_only" in context.flags) == (name == "adatum")
@@ -157,10 +157,10 @@ def test_everyone_who_pushes_or_purges_by_habit_is_listed(
 ) -> None:
     settings = registry_settings(FORTNIGHT)
     for item in _of(fortnight, "Push", "2"):
-        assert item.record["identity"] in settings[registry_of(item)].own["push_identities"]
+        assert item.record["identity"] in settings[registry_of(item)]["push_identities"]
     for operation in ("Delete", "Untag", "DeleteRepository"):
         for item in _of(fortnight, operation, "2"):
-            assert item.record["identity"] in settings[registry_of(item)].own["purge_identities"]
+            assert item.record["identity"] in settings[registry_of(item)]["purge_identities"]
 
 
 def _bare(item: Labelled) -> str:
