@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -167,14 +166,13 @@ class _File:
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
         self.text = text
-        parsed = SigmaCollection.from_yaml(text, collect_errors=True, collect_filters=True, resolve_references=False)
+        self.document = Document(text)
+        parsed = SigmaCollection.from_dicts(
+            self.document.contents(), collect_errors=True, collect_filters=True, resolve_references=False
+        )
         self.errors: Sequence[Exception] = parsed.errors
         self.rules: Sequence[SigmaRule | SigmaCorrelationRule] = parsed.rules
         self.filters: Sequence[SigmaFilter] = parsed.filters
-
-    @cached_property
-    def document(self) -> Document:
-        return Document(self.text)
 
     def mistake(self, error: Exception, nothing: NewEvents) -> Mistake:
         """Return an error with the line it is about: that of the item that is wrong by itself, or of the key named."""
