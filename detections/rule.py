@@ -182,9 +182,10 @@ class _File:
 
     def mistake(self, error: Exception, nothing: NewEvents) -> Mistake:
         """Return an error with the line it is about: that of the item that is wrong by itself, or of the key named."""
+        placed = []
         with _at_cost_of(self.path):  # what made the rule fail may make the search for its line fail, too
-            return self._placed(error, nothing)
-        return Mistake(self.path, 1, _words(error))
+            placed.append(self._placed(error, nothing))
+        return placed[0] if placed else Mistake(self.path, 1, _words(error))
 
     def _placed(self, error: Exception, nothing: NewEvents) -> Mistake:
         if isinstance(error, RuleMistakeError) and error.path:

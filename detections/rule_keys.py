@@ -13,6 +13,7 @@ from sigma.rule import SigmaRule
 
 from acrwatch.core.setting import duration
 from detections.compile import UnsupportedError
+from detections.correlation import window
 from detections.detection import Metadata
 from detections.fields import EVIDENCE_FIELDS, TEXT_FIELDS
 from detections.mistake import RuleMistakeError
@@ -104,10 +105,10 @@ def _group_for(head: SigmaRule | SigmaCorrelationRule, keys: Mapping[str, Any]) 
         given = duration(keys["x_group_for"]) if "x_group_for" in keys else _GROUP_FOR
     except ValueError as error:
         raise RuleMistakeError(f"x_group_for: {error}", "x_group_for") from error
-    window = timedelta(seconds=head.timespan.seconds) if isinstance(head, SigmaCorrelationRule) else timedelta()
-    if given < window and "x_group_for" in keys:
+    least = window(head) if isinstance(head, SigmaCorrelationRule) else timedelta()
+    if given < least and "x_group_for" in keys:
         raise UnsupportedError(f"x_group_for of {given}, which is shorter than the timespan")
-    return max(given, window)
+    return max(given, least)
 
 
 def _plain(text: str) -> str:

@@ -62,6 +62,7 @@ def test_a_construct_without_translation_is_named_with_its_file(
         ("{identity: identity}", "{who: jwt_id}", "x_entities names fields that alerts do not hold: jwt_id"),
         ("product: azure", "product: windows", "logsource must be product azure"),
         ("x_group_for: 1h", "x_group_for: soon", "expected a time span"),
+        ("x_group_for: 1h", "x_group_for: 99999999999d", "x_group_for: expected a time span of at most 36500d"),
         ("level: low", "level: [", "while parsing"),
         ("title: A rule of a test", "", "itle"),
     ],
@@ -96,7 +97,7 @@ correlation:
   type: {type}
   rules: {rules}
   group-by: {correlated}
-  timespan: 10m
+  timespan: {timespan}
   condition: {condition}
 x_slug: test-rule
 x_group_by: {group_by}
@@ -120,6 +121,8 @@ x_tests: []
         ({"condition": "{gte: 0, field: target}"}, "value_count gte 0"),
         ({"condition": "{gte: 5, field: colour}"}, "unknown field 'colour'"),
         ({"rules": "[nothing]"}, "nothing"),
+        ({"timespan": "99999999999d"}, "timespan 99999999999d: expected at most 36500d"),
+        ({"timespan": "101y"}, "timespan 101y: expected at most 36500d"),
         ({"correlated": "[size]", "group_by": "[size]"}, "group-by 'size', which is no text"),
         ({"more": "x_group_for: 1m"}, "shorter than the timespan"),
         ({"group_by": "[registry]"}, "x_group_by must equal the correlation's group-by"),
@@ -128,7 +131,7 @@ x_tests: []
 )
 def test_a_correlation_without_translation_is_refused(tmp_path: Path, change: dict[str, str], words: str) -> None:
     good = {"type": "value_count", "condition": "{gte: 5, field: target}", "group_by": "[actor]"}
-    good |= {"more": "", "rules": "[base]", "correlated": "[actor]"}
+    good |= {"timespan": "10m", "more": "", "rules": "[base]", "correlated": "[actor]"}
     (tmp_path / "test-rule.yml").write_text(CORRELATION.format(**good))
     assert "test-rule" in load_rules([tmp_path])
     assert words in _mistakes(tmp_path, CORRELATION.format(**{**good, **change}))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sigma.filters import SigmaFilter
 
 from detections import rule
 from detections.notices import Publishing
@@ -86,7 +87,7 @@ def test_a_filter_that_fails_on_a_rule_leaves_it_whole(folder: Path, monkeypatch
         narrowed.detection.condition[0] = "nothing of it"
         raise IndexError("a defect")
 
-    monkeypatch.setattr(rule.SigmaFilter, "apply_on_rule", half_applied)
+    monkeypatch.setattr(SigmaFilter, "apply_on_rule", half_applied)
     rules = read_rules([folder])
     assert rules.detections == {"ci-pulls": before}
     assert [one.message for one in rules.mistakes] == ["not a rule: IndexError: a defect"]
