@@ -17,7 +17,7 @@ from detections.correlation import window
 from detections.detection import Metadata
 from detections.fields import EVIDENCE_FIELDS, TEXT_FIELDS
 from detections.mistake import RuleMistakeError
-from detections.reason import template_mistakes
+from detections.reason import template_mistake
 from storage.state.stages import ACTIVE, STAGES
 
 _LISTS: Final = ("x_runbook", "x_blind_spots", "x_tests")
@@ -53,8 +53,8 @@ def metadata(
     if wrong := [str(field) for field in entities.values() if field not in {*groups, *EVIDENCE_FIELDS}]:
         raise RuleMistakeError(f"x_entities names fields that alerts do not hold: {', '.join(wrong)}", "x_entities")
     template = " ".join(str(keys.get("x_reason", _REASON.format(title=_plain(head.title)))).split())
-    if wrong := template_mistakes(template, groups):
-        raise RuleMistakeError(f"x_reason uses unknown names: {', '.join(wrong)}", "x_reason")
+    if why := template_mistake(template, groups):
+        raise RuleMistakeError(f"x_reason {why}", "x_reason")
     return Metadata(
         slug=stem,
         id=str(head.id or ""),
