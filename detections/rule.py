@@ -25,6 +25,7 @@ from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
 from sigma.rule import SigmaDetection, SigmaDetections, SigmaRule
 
+from acrwatch.core.characters import unfit
 from acrwatch.core.errors import ConfigError, StoreError
 from detections import lock
 from detections.compile import Condition, UnsupportedError, needed, predicate
@@ -234,6 +235,8 @@ class _Library:
             return None
         if len(heads) != 1:
             raise RuleMistakeError(f"expected one rule that alerts, found {len(heads)}")
+        if wrong := unfit(file.path.stem):
+            raise RuleMistakeError(f"the file's name holds {wrong}: it is the rule's slug; write it in UTF-8")
         if len(file.path.stem) > _SLUG_CHARACTERS:
             raise RuleMistakeError(f"the file's name has over {_SLUG_CHARACTERS} characters: it is the rule's slug")
         return heads[0]

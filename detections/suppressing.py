@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from acrwatch.core.characters import fit
 from acrwatch.core.errors import ConfigError
 from acrwatch.core.verdict import TRUE, outcome_of
 from detections.fields import VALUE_CHARACTERS
@@ -59,7 +60,7 @@ def drafted(
         repository=checked.get("repository"),
         digest=checked.get("digest"),
         owner=named(owner),
-        reason=reason.strip(),
+        reason=fit(reason.strip(), "the reason"),
         starts_at=starts_at,
         expires_at=expires_at,
         created_at=now,
@@ -68,6 +69,7 @@ def drafted(
 
 
 def _checked(name: str, value: str) -> str:
+    fit(value, name)
     if name == "network":
         try:
             return str(ipaddress.ip_network(value, strict=False))

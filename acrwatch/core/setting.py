@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from acrwatch.core.characters import unfit
 from acrwatch.core.secret import DatabaseUrl as DatabaseUrl
 from acrwatch.core.secret import Secret as Secret
 
@@ -32,9 +33,11 @@ class Setting(Generic[T]):
 
 
 def text(value: object) -> str:
-    """A non-empty string."""
+    """A non-empty string that can be stored: the environment may hold bytes of another encoding."""
     if not isinstance(value, str) or not value:
         raise ValueError("expected a non-empty text")
+    if wrong := unfit(value):
+        raise ValueError(f"expected a text in UTF-8, found {wrong}")
     return value
 
 
