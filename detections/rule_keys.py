@@ -93,7 +93,11 @@ def _check_names(keys: Mapping[str, Any], stem: str, *, correlates: bool) -> Non
     for name in (*_LISTS, "x_group_by"):
         if not isinstance(keys.get(name, []), list):
             raise RuleMistakeError(f"{name} must be a list", name)
-    if not isinstance(keys.get("x_entities", {}), dict):
+    for name in ("x_runbook", "x_blind_spots", "x_group_by"):
+        if wrong := [one for one in keys.get(name, []) if not isinstance(one, str)]:
+            raise RuleMistakeError(f"{name} must be a list of texts, found {str(wrong[0])[:60]!r}: quote it", name)
+    entities = keys.get("x_entities", {})
+    if not isinstance(entities, dict) or not all(isinstance(one, str) for pair in entities.items() for one in pair):
         raise RuleMistakeError("x_entities must map types to fields", "x_entities")
     if not correlates and (wrong := [str(f) for f in keys.get("x_group_by", ()) if f not in TEXT_FIELDS]):
         raise RuleMistakeError(f"x_group_by names fields that are unknown or no text: {', '.join(wrong)}", "x_group_by")
