@@ -9,9 +9,10 @@ import pytest
 from sigma.filters import SigmaFilter
 
 from detections import rule
+from detections.lock import lock
 from detections.notices import Publishing
 from detections.place import Document
-from detections.rule import read_rules
+from detections.rule import read_rules, rule_files
 from detections.rulebook import Rulebook
 from storage.state.database import Database
 from tests.rules_work.conftest import BROKEN, NOW, RULE, write
@@ -121,3 +122,37 @@ def test_what_is_no_file_is_not_waited_for(folder: Path) -> None:
         ("folder.yml", "this is no file"),
         ("pipe.yml", "this is no file"),
     ]
+
+
+@pytest.mark.parametrize("made", ["a link that leads nowhere", "a pipe"])
+def test_what_cannot_be_read_costs_no_other_file_of_a_locked_folder(folder: Path, made: str) -> None:
+    file = write(folder, "another", "another")
+    lock(folder, rule_files(folder))
+    file.unlink()
+    if made == "a pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(folder / "nowhere.yml")
+    rules = read_rules([folder])
+    assert set(rules.detections) == {"ci-pulls"}
+    assert [one.file for one in rules.mistakes] == [file]
+
+
+def test_a_file_of_a_lock_that_fails_to_be_read_costs_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(folder, "another", "another")
+    lock(folder, rule_files(folder))
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path if path != file else Path("/nowhere")))
+    rules = read_rules([folder])
+    assert set(rules.detections) == {"ci-pulls"}
+    assert [str(one) for one in rules.mistakes] == [f"{file}:1: cannot be read: No such file or directory"]
+
+
+def test_a_link_that_leads_nowhere_hides_no_change_beside_it(
+    folder: Path, none_shipped: None, database: Database
+) -> None:
+    (folder / "a.yml").symlink_to(folder / "nowhere.yml")
+    book = Rulebook([folder])
+    write(folder, "added", "another")
+    assert book.refresh(database, Publishing(), now=NOW)
+    assert "added" in book
