@@ -44,7 +44,7 @@ def report(
             remedy=_REMEDY,
             now=now,
         )
-        slug = mistake.file.stem[:_LONGEST_SLUG]
+        slug = _spelled(mistake.file.stem)[:_LONGEST_SLUG]
         runs.record(connection, Run(slug, "", now, now, runs.FAILED, 0, error=_line(mistake)))
     broken = {_key(mistake.file) for mistake in mistakes}
     for one in incidents.current(connection):
@@ -58,7 +58,13 @@ def _line(mistake: Mistake) -> str:
 
 
 def _key(file: Path) -> str:
-    key = f"{KIND}/{file}"
+    path = _spelled(str(file))
+    key = f"{KIND}/{path}"
     if len(key) <= _LONGEST_KEY:
         return key
-    return f"{KIND}/{hashlib.sha256(str(file).encode()).hexdigest()}/{file.name[-100:]}"
+    return f"{KIND}/{hashlib.sha256(path.encode()).hexdigest()}/{_spelled(file.name)[-100:]}"
+
+
+def _spelled(text: str) -> str:
+    """Return a text that can be stored: bytes of a file's name may be no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -20,10 +20,11 @@ every registry; the shipped lists hold as they do in service. What happens in th
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 
 from acrwatch.core.registry import SETTINGS, RegistryContext, from_settings
-from acrwatch.core.setting import duration
+from acrwatch.core.setting import LONGEST, duration
 from detections.case_control import KEYS as CONTROL_KEYS
 from detections.case_control import ControlEvent, control_events
 from detections.context import Context, with_shipped
@@ -34,6 +35,8 @@ _TEXTS: Final = (
 )  # fmt: skip
 _EVENT_KEYS: Final = frozenset({*_TEXTS, "at", "status", "repeat", "every"})
 _CASE_KEYS: Final = frozenset({"name", "alerts", "reason", "unjudged", "context", "closed", "events"})
+# A case of ours has some hundreds. The engine judges so many in seconds; a number mistyped must not fill the memory.
+_MOST_EVENTS: Final = 100_000
 _CONTEXT: Final = {setting.name: setting for setting in SETTINGS}
 
 
@@ -85,7 +88,11 @@ def read_case(given: Mapping[str, Any]) -> Case:
 
 def _read(name: str, given: Mapping[str, Any]) -> Case:
     _known(given, _CASE_KEYS)
-    events = tuple(event for entry in given["events"] for event in _events(entry))
+    events = tuple(islice((event for entry in given["events"] for event in _events(entry)), _MOST_EVENTS + 1))
+    if len(events) > _MOST_EVENTS:
+        raise ValueError(f"there are over {_MOST_EVENTS:,} events")
+    if max((event.at for event in events), default=LONGEST) > LONGEST:
+        raise ValueError(f"an event is more than {LONGEST.days}d after the case's beginning")
     if not events:
         raise ValueError("there are no events")
     return Case(
@@ -120,6 +127,8 @@ def _events(entry: Mapping[str, Any]) -> Iterator[CaseEvent | ControlEvent]:
     if "operation" not in texts:
         raise ValueError("an event has no operation")
     for number in range(_whole("repeat", entry.get("repeat", 1))):
+        if step > LONGEST / (number + 1):
+            raise ValueError(f"an event is more than {LONGEST.days}d after the case's beginning")
         numbered = {name: text.replace("{n}", str(number + 1)) for name, text in texts.items()}
         yield CaseEvent(start + number * step, _whole("status", entry.get("status", 200)), numbered)
 

@@ -15,6 +15,7 @@ from sigma.correlations import (
 )
 from sigma.rule import SigmaRule
 
+from acrwatch.core.setting import LONGEST
 from detections import needs
 from detections.compile import Condition, UnsupportedError, column
 from detections.correlated import Inner, Part
@@ -49,7 +50,7 @@ def correlation(head: SigmaCorrelationRule, metadata: Metadata, where: Where) ->
     kind = _kind(head)
     parts = _parts(head, kind, where)
     measure, threshold = _condition(head, kind, [reference.reference for reference in head.referenced_rules])
-    return CorrelationRule(metadata, kind, parts, threshold, _window(head), measure)
+    return CorrelationRule(metadata, kind, parts, threshold, window(head), measure)
 
 
 def _kind(head: SigmaCorrelationRule) -> Kind:
@@ -60,7 +61,12 @@ def _kind(head: SigmaCorrelationRule) -> Kind:
     return _KINDS[head.type]
 
 
-def _window(head: SigmaCorrelationRule) -> timedelta:
+def window(head: SigmaCorrelationRule) -> timedelta:
+    """Return the timespan of a correlation. Raises RuleMistakeError where it is longer than any span of time here."""
+    if head.timespan.seconds > LONGEST.total_seconds():
+        raise RuleMistakeError(
+            f"timespan {head.timespan.spec[:40]}: expected at most {LONGEST.days}d", "correlation", "timespan"
+        )
     return timedelta(seconds=head.timespan.seconds)
 
 
@@ -92,7 +98,7 @@ def _inner(head: SigmaCorrelationRule, name: str, where: Where) -> tuple[Part, I
     if len(parts) > 1:
         raise UnsupportedError(f"a correlation over {name!r}, whose rules group by fields of different names")
     _, threshold = _condition(head, kind, [])
-    return parts[0], Inner(parts[0].keys, parts[0].values, threshold, _window(head))
+    return parts[0], Inner(parts[0].keys, parts[0].values, threshold, window(head))
 
 
 def _key(head: SigmaCorrelationRule, name: str, reference: str) -> str:

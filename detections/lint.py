@@ -88,7 +88,9 @@ class _Linted:
         self._file = file
         self._detection = detection
         self._document = Document(text)
-        parsed = SigmaCollection.from_yaml(text, collect_errors=True, collect_filters=True, resolve_references=False)
+        parsed = SigmaCollection.from_dicts(
+            self._document.contents(), collect_errors=True, collect_filters=True, resolve_references=False
+        )
         self._rules = [rule for rule in parsed.rules if isinstance(rule, SigmaRule)]
 
     def findings(self) -> Iterator[Finding]:

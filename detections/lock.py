@@ -26,7 +26,10 @@ def lock(folder: Path, files: list[Path]) -> Path:
 
 
 def violations(folder: Path, files: list[Path]) -> Iterator[Mistake]:
-    """Yield where these files of a folder differ from its lock; nothing where it has none. Raises OSError."""
+    """Yield where these files of a folder differ from its lock; nothing where it has none.
+
+    Raises OSError where the lock itself cannot be read.
+    """
     path = folder / FILE
     if not path.exists():
         return
@@ -56,7 +59,13 @@ def _differing(files: list[Path], locked: Mapping[str, tuple[int, str]], renewal
     for file in files:
         if file.name not in locked:
             yield Mistake(file, 1, f"the file is not in {FILE}; {renewal}")
-        elif locked[file.name][1] != _hash(file):
+            continue
+        try:
+            same = file.is_file() and locked[file.name][1] == _hash(file)  # a pipe is not waited for
+        except OSError as error:
+            yield Mistake(file, 1, f"cannot be read: {error.strerror}")
+            continue
+        if not same:
             yield Mistake(file, 1, f"the file is not as {FILE} has it; {renewal}")
 
 

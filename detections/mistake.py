@@ -13,7 +13,8 @@ class Mistake:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        """Say it as text that can be printed and stored: the bytes of a file's name may be no UTF-8."""
+        return f"{self.file}:{self.line}: {self.message}".encode("utf-8", "backslashreplace").decode()
 
 
 class RuleMistakeError(ValueError):

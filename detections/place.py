@@ -2,9 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 import yaml
+
+from detections.rule_text import built, documents
+
+# Each is asked of the database, which takes a millisecond; a file has room for a hundred thousand.
+_MOST_BLAMED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +22,15 @@ class Item:
 
 
 class Document:
-    """The YAML documents of one file, with their lines. Raises yaml.YAMLError where the text is none."""
+    """The YAML documents of one file, with their lines. Raises yaml.YAMLError as `documents` does."""
 
     def __init__(self, text: str) -> None:
-        self._roots = [root for root in yaml.compose_all(text, yaml.SafeLoader) if isinstance(root, yaml.MappingNode)]
+        self._documents = documents(text)
+        self._roots = [root for root in self._documents if isinstance(root, yaml.MappingNode)]
+
+    def contents(self) -> list[Any]:
+        """Return what each document says, made anew."""
+        return [built(root) for root in self._documents]
 
     def line_of(self, *path: str, titled: str | None = None) -> int:
         """Return the line of the first document that has this path of keys, or of as much of it as there is; of those
@@ -31,37 +42,37 @@ class Document:
         return best[1]
 
     def items(self) -> Iterator[Item]:
-        """Yield every detection item of every document, also of filters."""
+        """Yield every detection item of every document, also of filters; one that aliases repeat, once."""
+        seen: set[int] = set()
         for root in self._roots:
             for section in ("detection", "filter"):
                 for name, node in _members(_member(root, section)):
                     if name not in ("condition", "rules", "timeframe"):
-                        yield from _items(node)
+                        yield from _items(node, seen)
 
     def blame(self, wrong: Callable[[Any], Exception | None]) -> tuple[int, Exception] | None:
-        """Return the line of the first item that is wrong by itself, and why; None where each is right alone."""
-        for item in self.items():
+        """Return the line of the first item that is wrong by itself, and why; None where each is right alone, or
+        where that is not seen within so many items as no rule has."""
+        for item in islice(self.items(), _MOST_BLAMED):
             if (error := wrong(item.definition)) is not None:
                 return item.line, error
         return None
 
 
-def _items(node: yaml.Node) -> Iterator[Item]:
+def _items(node: yaml.Node, seen: set[int]) -> Iterator[Item]:
     """A mapping is one item a key; a list holds mappings, or keywords that are items themselves."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
     line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield Item(key.start_mark.line + 1, {_plain(key): _plain(value)})
+            yield Item(key.start_mark.line + 1, {built(key): built(value)})
     elif isinstance(node, yaml.SequenceNode):
         for member in node.value:
-            yield from _items(member)
+            yield from _items(member, seen)
     else:
-        yield Item(line, [_plain(node)])
-
-
-def _plain(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
-    return loader.construct_object(node, deep=True)
+        yield Item(line, [built(node)])
 
 
 def _members(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:

@@ -1,5 +1,6 @@
 """The one sentence that says why: a rule's template filled with the real values of its alert."""
 
+import re
 import string
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,9 @@ from detections.fields import readable
 
 # Values come from logs, where clients choose them: a name must not flood or break the sentence.
 _MAX_VALUE: Final = 120
+# A sentence of ours has at most 300.
+_LONGEST: Final = 2_000
+_NOUN: Final = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '-]){0,39}")
 
 # The note that holds what an identity did in the registry around what it did to the registry: number by operation.
 AROUND: Final = "around_by_operation"
@@ -40,10 +44,27 @@ class _Counted(int):
         return f"{int(self)} {noun}{plural}" if noun else str(int(self))
 
 
-def template_mistakes(template: str, group_by: Sequence[str]) -> list[str]:
-    """Return the names in a reason template that no alert of this grouping can fill."""
-    names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-    return sorted(names - _FACTS - set(group_by))
+def template_mistake(template: str, group_by: Sequence[str]) -> str | None:
+    """Return why no alert of this grouping can fill a reason template; None where each can.
+
+    A value stands in it as it is: no conversion, and no format, which the first match would trip over. Only `count` may
+    have a noun.
+    """
+    if len(template) > _LONGEST:
+        return f"has {len(template):,} characters, at most {_LONGEST:,} are taken"
+    try:
+        fields = [(name, spec, how) for _, name, spec, how in string.Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        return f"is no template: {error}"
+    known = {name for name in _FACTS | set(group_by) if name.isidentifier()}
+    if unknown := sorted({name for name, _, _ in fields} - known):
+        return f"uses unknown names: {', '.join(unknown)}"
+    for name, spec, how in fields:
+        counted = name == "count" and name not in group_by
+        if how or (spec and not (counted and _NOUN.fullmatch(spec))):
+            shaped = f"{{{name}{'!' + how if how else ''}{':' + spec if spec else ''}}}"
+            return f"shapes a value, {shaped[:40]!r}: write {{{name}}}; only count takes a noun, as in {{count:call}}"
+    return None
 
 
 def reason(metadata: Metadata, group: Group, episode: Episode) -> str:

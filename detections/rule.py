@@ -5,13 +5,15 @@ file. A file of Sigma filters narrows the rules they name. Every mistake is told
 never hides the mistakes of others, nor costs another detection that does not refer to it.
 """
 
+import copy
 import hashlib
+import logging
 import re
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,7 @@ from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
 from sigma.rule import SigmaDetection, SigmaDetections, SigmaRule
 
+from acrwatch.core.characters import unfit
 from acrwatch.core.errors import ConfigError, StoreError
 from detections import lock
 from detections.compile import Condition, UnsupportedError, needed, predicate
@@ -38,6 +41,8 @@ from detections.rule_event import EventRule
 from detections.rule_keys import CONDITIONS, metadata
 from storage.lake.snapshot import Snapshot
 from storage.query import Reader, Slice
+
+log = logging.getLogger(__name__)
 
 SHIPPED: Final = Path(__file__).parent / "rules"
 
@@ -56,6 +61,8 @@ _CONTROL_FIELD: Final = re.compile(rf"\be\.({'|'.join(sorted(CONTROL_FIELDS))})\
 
 # What pySigma raises where a part of a rule has another shape than it expects, or is nested without end.
 _SHAPE: Final = (AttributeError, KeyError, TypeError, RecursionError)
+# What a file that is no rule raises, as far as we foresee it.
+_FORESEEN: Final = (OSError, ValueError, SigmaError, StoreError, yaml.YAMLError, *_SHAPE)
 
 # Versions of rules (hashes of all they are made of) that this process has tried: 30 ms each, which adds up.
 _TRIED: Final[set[str]] = set()
@@ -89,31 +96,30 @@ def read_rules(paths: Iterable[Path] = (SHIPPED,), *, taken: Collection[str] = (
     """Read every rule file of these folders. A broken one costs its own detection and those that refer to it, no other.
 
     Mistakes are files that differ from their folder's lock, unreadable or unparsable ones, constructs or fields without
-    a translation, unknown `x_` keys, and slugs that are `taken`, or by a file before.
+    a translation, unknown `x_` keys, slugs that are `taken`, or by a file before, and whatever else reading a file
+    raises: no file raises here.
     """
     files: list[_File] = []
     mistakes: list[Mistake] = []
     for file_path in _listed(paths, mistakes):
-        try:
+        with _at_cost_of(file_path) as raised:
             files.append(_File(file_path, _text_of(file_path)))
-        except (OSError, ValueError, SigmaError, yaml.YAMLError, *_SHAPE) as error:
-            mistakes.append(Mistake(file_path, _line_of_yaml(error), _words(error)))
+        mistakes += [Mistake(file_path, _line_of_yaml(error), _words(error)) for error in raised]
     vouched = lock.vouched(SHIPPED, [file.path for file in files if file.path.parent == SHIPPED])
-    library = _Library(files, vouched)
     found: dict[str, Detection] = {}
     documents: dict[str, SigmaRule | SigmaCorrelationRule] = {}
     with _no_events() as nothing:
+        library = _Library(files, nothing, vouched)
         for file in files:
-            try:
+            with _at_cost_of(file.path) as raised:
                 head, slug = library.head(file), file.path.stem
                 if head is None:
                     continue
-                rule = library.detection(head, file, nothing)
+                rule = library.detection(head, file)
                 if slug in taken or slug in found:
                     raise RuleMistakeError(f"slug {slug!r} is taken by another detection: rename the file")
                 found[slug], documents[slug] = rule, head
-            except (ValueError, SigmaError, StoreError, *_SHAPE) as error:
-                mistakes.append(file.mistake(error, nothing))
+            mistakes += [file.mistake(error, nothing) for error in raised]
     return RuleSet(found, tuple(mistakes), documents)
 
 
@@ -154,11 +160,11 @@ def load_rules(paths: Iterable[Path] = (SHIPPED,), *, beside: Iterable[Path] = (
 def parse_rule(text: str, stem: str) -> Detection:
     """Return the detection that one file's text describes. Raises ValueError or SigmaError with the first mistake."""
     file = _File(Path(f"{stem}.yml"), text)
-    library = _Library([file])
-    if (head := library.head(file)) is None:
-        raise RuleMistakeError("the file holds no rule")
     with _no_events() as nothing:
-        return library.detection(head, file, nothing)
+        library = _Library([file], nothing)
+        if (head := library.head(file)) is None:
+            raise RuleMistakeError("the file holds no rule")
+        return library.detection(head, file)
 
 
 class _File:
@@ -167,17 +173,22 @@ class _File:
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
         self.text = text
-        parsed = SigmaCollection.from_yaml(text, collect_errors=True, collect_filters=True, resolve_references=False)
+        self.document = Document(text)
+        parsed = SigmaCollection.from_dicts(
+            self.document.contents(), collect_errors=True, collect_filters=True, resolve_references=False
+        )
         self.errors: Sequence[Exception] = parsed.errors
         self.rules: Sequence[SigmaRule | SigmaCorrelationRule] = parsed.rules
         self.filters: Sequence[SigmaFilter] = parsed.filters
 
-    @cached_property
-    def document(self) -> Document:
-        return Document(self.text)
-
     def mistake(self, error: Exception, nothing: NewEvents) -> Mistake:
         """Return an error with the line it is about: that of the item that is wrong by itself, or of the key named."""
+        placed = []
+        with _at_cost_of(self.path):  # what made the rule fail may make the search for its line fail, too
+            placed.append(self._placed(error, nothing))
+        return placed[0] if placed else Mistake(self.path, 1, _words(error))
+
+    def _placed(self, error: Exception, nothing: NewEvents) -> Mistake:
         if isinstance(error, RuleMistakeError) and error.path:
             return Mistake(self.path, self.document.line_of(*error.path), str(error))
         if isinstance(error, UnsupportedError | SigmaError | StoreError) and (
@@ -185,22 +196,27 @@ class _File:
         ):
             return Mistake(self.path, blamed[0], _words(blamed[1]))
         section = next((key for key in ("correlation", "detection", "filter") if key in _words(error).lower()), None)
+        if self.filters and not self.rules:
+            section = "filter"
         return Mistake(self.path, self.document.line_of(*([section] if section else [])), _words(error))
 
 
 class _Library:
     """Files that may refer to each other."""
 
-    def __init__(self, files: Sequence[_File], vouched: Collection[Path] = ()) -> None:
-        """`vouched` are files that the lock of ours holds: rules made of them alone need no trial."""
+    def __init__(self, files: Sequence[_File], nothing: NewEvents, vouched: Collection[Path] = ()) -> None:
+        """Rules and filters are tried on `nothing`. `vouched` are files that the lock of ours holds: rules made of them
+        alone need no trial."""
+        self._nothing = nothing
         self._file_of = {id(rule): file for file in files for rule in file.rules}
         self._filters = [(file, narrowing) for file in files for narrowing in file.filters if not file.errors]
         sound = self._sound = [rule for file in files if not file.errors for rule in file.rules]
         self._vouched = {file.text for file in files if file.path in vouched}
         self._versions: dict[int, set[str]] = {}
+        self._failed: dict[Path, Exception] = {}
         for rule in sound:
             self._narrow(rule)
-        self._dangling: dict[int, SigmaError] = {}
+        self._dangling: dict[int, Exception] = {}
         self._silent: set[int] = set()
         for rule in sound:
             if isinstance(rule, SigmaCorrelationRule):
@@ -210,6 +226,8 @@ class _Library:
         """Return the document of a file that alerts; None for filters, and for rules that only others use."""
         if file.errors:
             raise file.errors[0]
+        if file.path in self._failed:
+            raise self._failed[file.path]
         if dangling := [self._dangling[id(rule)] for rule in file.rules if id(rule) in self._dangling]:
             raise dangling[0]
         heads = [rule for rule in file.rules if id(rule) not in self._silent]
@@ -217,22 +235,24 @@ class _Library:
             return None
         if len(heads) != 1:
             raise RuleMistakeError(f"expected one rule that alerts, found {len(heads)}")
+        if wrong := unfit(file.path.stem):
+            raise RuleMistakeError(f"the file's name holds {wrong}: it is the rule's slug; write it in UTF-8")
         if len(file.path.stem) > _SLUG_CHARACTERS:
             raise RuleMistakeError(f"the file's name has over {_SLUG_CHARACTERS} characters: it is the rule's slug")
         return heads[0]
 
-    def detection(self, head: SigmaRule | SigmaCorrelationRule, file: _File, nothing: NewEvents) -> Detection:
+    def detection(self, head: SigmaRule | SigmaCorrelationRule, file: _File) -> Detection:
         """Return the detection that a file with this head is.
 
-        It is tried on `nothing`: what the database does not take (a regular expression, say) it refuses even then.
+        It is tried on no events: what the database does not take (a regular expression, say) it refuses even then.
         What passed once is not tried again, so that one changed file does not cost all of them; nor is what the lock
         of ours vouches for, so that no command waits for it.
         """
         detection = self._compiled(head, file)
         if (version := detection.metadata.version) not in _TRIED and not self._is_vouched(head):
-            detection.observe(nothing)
+            detection.observe(self._nothing)
             if isinstance(detection, ActivityRule):  # on no records it asks nothing of them
-                nothing.actions().rows("count(*)", detection.where)
+                self._nothing.actions().rows("count(*)", detection.where)
             _TRIED.add(version)
         return detection
 
@@ -260,25 +280,42 @@ class _Library:
         )
 
     def _narrow(self, rule: SigmaRule | SigmaCorrelationRule) -> None:
-        """Apply the filters that name a rule, and note whose texts it is made of from then on."""
+        """Apply the filters that name a rule, and note whose texts it is made of from then on.
+
+        One that cannot be applied, or is wrong by itself, is the mistake of its own file: it leaves the rule as it was,
+        or a filter over all rules would take all of them along.
+        """
         texts = self._versions.setdefault(id(rule), {self._file_of[id(rule)].text})
         if not isinstance(rule, SigmaRule):
             return
         for file, narrowing in self._filters:
-            before = list(rule.detection.condition)
-            narrowing.apply_on_rule(rule)
-            if rule.detection.condition != before:
-                texts.add(file.text)
+            if file.path in self._failed:
+                continue
+            whole, selections = list(rule.detection.condition), dict(rule.detection.detections)
+            with _at_cost_of(file.path) as raised:
+                narrowing.apply_on_rule(rule)
+                if rule.detection.condition != whole:
+                    self._check(narrowing)
+                    texts.add(file.text)
+            if raised:
+                self._failed[file.path] = raised[0]
+                rule.detection = SigmaDetections(selections, whole, rule.detection.source)
+
+    def _check(self, narrowing: SigmaFilter) -> None:
+        """Raise what is wrong with a filter by itself. Parsed is a copy, for the parser writes into what it parses."""
+        alone = copy.deepcopy(narrowing.filter)
+        for condition in alone.condition:
+            _try(predicate(SigmaCondition(condition, alone).parsed), self._nothing)
 
     def _resolve(self, head: SigmaCorrelationRule) -> None:
         """Find the rules a correlation is over, in its own file first; those of its folder alert no longer by
         themselves, unless it says so. Those of other folders go on: nobody switches off ours by referring to them."""
         home = self._file_of[id(head)]
         own = home.rules
-        try:
+        with _at_cost_of(home.path) as raised:
             head.resolve_rule_references(SigmaCollection([*self._sound, *own], resolve_references=False))
-        except SigmaError as error:
-            self._dangling[id(head)] = error  # told where its own file is compiled
+        if raised:
+            self._dangling[id(head)] = raised[0]  # told where its own file is compiled
         else:
             used = [reference.rule for reference in head.referenced_rules if not head.generate]
             self._silent.update(id(one) for one in used if self._file_of[id(one)].path.parent == home.path.parent)
@@ -344,14 +381,18 @@ def _item_mistake(definition: Any, nothing: NewEvents) -> Exception | None:
     """Return what is wrong with one detection item by itself."""
     try:
         detection = SigmaDetection.from_definition(definition)
-        where = predicate(SigmaCondition("item", SigmaDetections({"item": detection}, ["item"])).parsed)
-        if not _CONTROL_FIELD.search(where):
-            nothing.new("count(*)", where)
-        else:
-            nothing.actions().rows("count(*)", where)
+        _try(predicate(SigmaCondition("item", SigmaDetections({"item": detection}, ["item"])).parsed), nothing)
     except (SigmaError, UnsupportedError, StoreError) as error:
         return error
     return None
+
+
+def _try(where: str, nothing: NewEvents) -> None:
+    """Ask the database for no events that meet a predicate. Raises StoreError where it does not take it."""
+    if not _CONTROL_FIELD.search(where):
+        nothing.new("count(*)", where)
+    else:
+        nothing.actions().rows("count(*)", where)
 
 
 @contextmanager
@@ -362,7 +403,11 @@ def _no_events() -> Iterator[NewEvents]:
 
 
 def _text_of(path: Path) -> str:
-    if path.stat().st_size > _LARGEST:
+    """Return the text of a rule file. Raises RuleMistakeError for what is not read like a file: a pipe never ends."""
+    look = path.stat()
+    if not stat.S_ISREG(look.st_mode):
+        raise RuleMistakeError("this is no file")
+    if look.st_size > _LARGEST:
         raise RuleMistakeError(f"the file has over {_LARGEST:,} bytes, which no rule needs")
     return path.read_text(encoding="utf-8")
 
@@ -372,7 +417,25 @@ def _words(error: BaseException) -> str:
         return f"cannot be read: {error.strerror}"
     if isinstance(error, yaml.MarkedYAMLError):  # its own words show the place over several lines
         return ", ".join(filter(None, (error.context, error.problem)))
-    return f"not a rule: {error}" if isinstance(error, _SHAPE) else str(error)
+    if isinstance(error, _SHAPE):
+        return f"not a rule: {error}"
+    return str(error) if isinstance(error, _FORESEEN) else f"not a rule: {type(error).__name__}: {error}"
+
+
+@contextmanager
+def _at_cost_of(path: Path) -> Iterator[list[Exception]]:
+    """Yield a list that holds, after the block, what it raised: the mistake of one file.
+
+    The rule loop begins where a rule is read: that is done at the beginning of every pass, and what a file can make
+    pySigma, the parser and the database raise is as open as what a detection raises in its run.
+    """
+    raised: list[Exception] = []
+    try:
+        yield raised
+    except Exception as error:  # the rule loop: see above
+        if not isinstance(error, _FORESEEN):  # a defect of ours, though it costs one file alone
+            log.exception("%s raised what no rule file should", path)
+        raised.append(error)
 
 
 def _line_of_yaml(error: BaseException) -> int:

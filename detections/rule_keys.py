@@ -13,10 +13,11 @@ from sigma.rule import SigmaRule
 
 from acrwatch.core.setting import duration
 from detections.compile import UnsupportedError
+from detections.correlation import window
 from detections.detection import Metadata
 from detections.fields import EVIDENCE_FIELDS, TEXT_FIELDS
 from detections.mistake import RuleMistakeError
-from detections.reason import template_mistakes
+from detections.reason import template_mistake
 from storage.state.stages import ACTIVE, STAGES
 
 _LISTS: Final = ("x_runbook", "x_blind_spots", "x_tests")
@@ -52,8 +53,8 @@ def metadata(
     if wrong := [str(field) for field in entities.values() if field not in {*groups, *EVIDENCE_FIELDS}]:
         raise RuleMistakeError(f"x_entities names fields that alerts do not hold: {', '.join(wrong)}", "x_entities")
     template = " ".join(str(keys.get("x_reason", _REASON.format(title=_plain(head.title)))).split())
-    if wrong := template_mistakes(template, groups):
-        raise RuleMistakeError(f"x_reason uses unknown names: {', '.join(wrong)}", "x_reason")
+    if why := template_mistake(template, groups):
+        raise RuleMistakeError(f"x_reason {why}", "x_reason")
     return Metadata(
         slug=stem,
         id=str(head.id or ""),
@@ -69,8 +70,8 @@ def metadata(
         entities=entities,
         reason=template,
         tags=tuple(f"{tag.namespace}.{tag.name}" for tag in head.tags),
-        references=tuple(head.references),
-        falsepositives=tuple(head.falsepositives),
+        references=tuple(map(str, head.references)),
+        falsepositives=tuple(map(str, head.falsepositives)),
         blind_spots=tuple(keys.get("x_blind_spots", ())),
         runbook=tuple(keys.get("x_runbook", ())),
         tests=tuple(keys.get("x_tests", ())),
@@ -92,7 +93,11 @@ def _check_names(keys: Mapping[str, Any], stem: str, *, correlates: bool) -> Non
     for name in (*_LISTS, "x_group_by"):
         if not isinstance(keys.get(name, []), list):
             raise RuleMistakeError(f"{name} must be a list", name)
-    if not isinstance(keys.get("x_entities", {}), dict):
+    for name in ("x_runbook", "x_blind_spots", "x_group_by"):
+        if wrong := [one for one in keys.get(name, []) if not isinstance(one, str)]:
+            raise RuleMistakeError(f"{name} must be a list of texts, found {str(wrong[0])[:60]!r}: quote it", name)
+    entities = keys.get("x_entities", {})
+    if not isinstance(entities, dict) or not all(isinstance(one, str) for pair in entities.items() for one in pair):
         raise RuleMistakeError("x_entities must map types to fields", "x_entities")
     if not correlates and (wrong := [str(f) for f in keys.get("x_group_by", ()) if f not in TEXT_FIELDS]):
         raise RuleMistakeError(f"x_group_by names fields that are unknown or no text: {', '.join(wrong)}", "x_group_by")
@@ -104,10 +109,10 @@ def _group_for(head: SigmaRule | SigmaCorrelationRule, keys: Mapping[str, Any]) 
         given = duration(keys["x_group_for"]) if "x_group_for" in keys else _GROUP_FOR
     except ValueError as error:
         raise RuleMistakeError(f"x_group_for: {error}", "x_group_for") from error
-    window = timedelta(seconds=head.timespan.seconds) if isinstance(head, SigmaCorrelationRule) else timedelta()
-    if given < window and "x_group_for" in keys:
+    least = window(head) if isinstance(head, SigmaCorrelationRule) else timedelta()
+    if given < least and "x_group_for" in keys:
         raise UnsupportedError(f"x_group_for of {given}, which is shorter than the timespan")
-    return max(given, window)
+    return max(given, least)
 
 
 def _plain(text: str) -> str:

@@ -78,13 +78,20 @@ class Rulebook(Mapping[str, Detection]):
 
 def _look(folders: Sequence[Path]) -> _Look:
     """Return what the folders look like; a file that cannot be looked at is one that is not there."""
-    found = []
+    found: list[tuple[str, int, int, int]] = []
     for folder in folders:
         try:
             locks = [path for path in (folder / lock.FILE,) if path.exists()]
-            for file in (*rule_files(folder), *locks):
-                at = file.stat()
-                found.append((str(file), at.st_ino, at.st_size, at.st_mtime_ns))
+            found += map(_looked_at, (*rule_files(folder), *locks))
         except OSError:
             found.append((str(folder), 0, 0, 0))
     return found
+
+
+def _looked_at(file: Path) -> tuple[str, int, int, int]:
+    """A link that leads nowhere must not hide what changes beside it."""
+    try:
+        at = file.stat()
+    except OSError:
+        return str(file), 0, 0, 0
+    return str(file), at.st_ino, at.st_size, at.st_mtime_ns

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from acrwatch.core.characters import fit
 from acrwatch.core.errors import ConfigError
 from acrwatch.core.verdict import TRUE, outcome_of
 from detections.fields import VALUE_CHARACTERS
@@ -64,7 +65,7 @@ def drafted(
         repository=checked.get("repository"),
         digest=checked.get("digest"),
         owner=named(owner),
-        reason=reason.strip(),
+        reason=fit(reason.strip(), "the reason"),
         starts_at=starts_at,
         expires_at=expires_at,
         created_at=now,
@@ -77,6 +78,7 @@ def _spoken(time: datetime) -> str:
 
 
 def _checked(name: str, value: str) -> str:
+    fit(value, name)
     if name == "network":
         try:
             return str(ipaddress.ip_network(value, strict=False))

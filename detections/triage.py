@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from acrwatch.core.characters import fit
 from acrwatch.core.errors import ConfigError, ConflictError
 from acrwatch.core.verdict import DUPLICATE, Verdict
 from detections.alerting import ENGINE
@@ -155,7 +156,7 @@ def named(name: str) -> str:
 
 
 def _said(comment: str) -> str:
-    text = comment.strip().replace("\0", "")  # PostgreSQL keeps no NUL
+    text = fit(comment.strip().replace("\0", ""), "the comment")  # PostgreSQL keeps no NUL
     if len(text) > COMMENT_CHARACTERS:
         raise ConfigError(
             f"the comment has {len(text)} characters", remedy=f"At most {COMMENT_CHARACTERS} are kept; link to the rest"

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from acrwatch.core.address import parse_address
+from acrwatch.core.characters import fit
 from acrwatch.core.errors import ConfigError
 from detections.context import key_ranges
 from storage.lookup import tally, tally_between
@@ -52,8 +53,10 @@ class History:
 def canonical(type_: str, value: str) -> str:
     """Return a value as its list keeps it: a range, a digest in lower case, an identity without spaces around it.
 
-    Raises ConfigError where the value is none of its type, or so wide that nearly every event would be meant.
+    Raises ConfigError where the value is none of its type, no text that can be stored, or so wide that nearly every
+    event would be meant.
     """
+    fit(value, type_)
     if type_ == IP:
         return str(_network(value.strip()))
     if type_ == DIGEST:

@@ -172,6 +172,8 @@ class Reader:
             raise StoreError(f"Cannot read events below {self.snapshot.root}: {error}") from error
         except duckdb.Error as error:
             raise StoreError(f"The query failed: {error}") from error
+        except RuntimeError as error:  # what `execute` makes of SQL that holds half of a character
+            raise StoreError(f"The query is no text that DuckDB reads: {error}") from error
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:

@@ -23,6 +23,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from acrwatch.core.characters import fit
 from acrwatch.core.errors import ConfigError, StoreError
 from storage.activity import ACTIVITY, COLUMNS, EVENTS
 from storage.answer import plain
@@ -96,6 +97,7 @@ def ask(
     ConfigError for what is no single SELECT, names what there is not, or reaches for anything else; StoreError where
     memory or time run out, or a file cannot be read.
     """
+    fit(sql, "the SQL")
     limits = limits or Limits()
     last = until - _TICK if until else None
     files = snapshot.between(_utc_date(since, date.min), _utc_date(last, date.max))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from acrwatch.core.characters import unfit
 from acrwatch.core.secret import DatabaseUrl as DatabaseUrl
 from acrwatch.core.secret import Secret as Secret
 
@@ -15,6 +16,8 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 T = TypeVar("T")
 
 REQUIRED: Final = object()
+# A hundred years: more than any log is kept. What is added to a time, or taken from it, then stays within the calendar.
+LONGEST: Final = timedelta(days=36_500)
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -30,9 +33,11 @@ class Setting(Generic[T]):
 
 
 def text(value: object) -> str:
-    """A non-empty string."""
+    """A non-empty string that can be stored: the environment may hold bytes of another encoding."""
     if not isinstance(value, str) or not value:
         raise ValueError("expected a non-empty text")
+    if wrong := unfit(value):
+        raise ValueError(f"expected a text in UTF-8, found {wrong}")
     return value
 
 
@@ -66,11 +71,14 @@ def boolean(value: object) -> bool:
 
 
 def duration(value: object) -> timedelta:
-    """A positive time span such as 500ms, 5s, 10m, 24h, 60d or 2w."""
+    """A positive time span such as 500ms, 5s, 10m, 24h, 60d or 2w, at most LONGEST."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", value) if isinstance(value, str) else None
     if match is None or float(match[1]) == 0:
         raise ValueError("expected a time span such as 500ms, 5s, 10m, 24h or 60d")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"expected a time span of at most {LONGEST.days}d")
+    return max(timedelta(seconds=seconds), timedelta.resolution)
 
 
 def at_least_a_day(value: object) -> timedelta:
@@ -89,7 +97,10 @@ def moment(value: object) -> datetime:
         parsed = None
     if not isinstance(parsed, datetime) or parsed.tzinfo is None:
         raise ValueError("expected a time with a zone, such as 2026-11-22T00:00:00Z")
-    return parsed.astimezone(UTC)
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected a time that UTC has a year for") from None
 
 
 def texts(value: object) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ def span_of(given: SpanLike, now: datetime) -> Span:
     if isinstance(given, str):
         try:
             return Span(now - duration(given), now)
-        except ValueError:
-            raise _unclear(given) from None
+        except ValueError as error:
+            raise _unclear(given, error) from None
     if isinstance(given, date) or len(given) != 2:
         raise _unclear(given)
     since, until = (moment_of(one, now) for one in given)
@@ -66,8 +66,8 @@ def _midnight(given: object) -> datetime:
     return datetime.combine(date.fromisoformat(str(given)), time(), UTC)
 
 
-def _unclear(given: object) -> ConfigError:
+def _unclear(given: object, why: ValueError | None = None) -> ConfigError:
     return ConfigError(
-        f"the span {given!r} is not clear",
+        f"the span {given!r} is not clear" + (f": {why}" if why else ""),
         remedy='Pass a span such as "7d", a pair such as ("2026-11-01", "2026-11-08T12:00:00Z"), or None for all time',
     )

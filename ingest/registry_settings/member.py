@@ -6,6 +6,8 @@ No error quotes a value: the documents may hold passwords.
 from collections.abc import Iterator
 from typing import Any, Final
 
+from acrwatch.core.characters import unfit
+
 _TYPES: Final = {
     dict: "an object",
     list: "a list",
@@ -37,8 +39,11 @@ class Member:
         return isinstance(self.value, dict) and all(any(_named(part, n) for part, _ in self._parts()) for n in names)
 
     def text(self) -> str | None:
-        """Return a text, None where it is absent or empty."""
-        return self._typed(str) or None
+        """Return a text, None where it is absent or empty. An escape may write what is no character: refused."""
+        found: str | None = self._typed(str)
+        if found and (wrong := unfit(found)):
+            raise WrongShapeError(f"{self.place}: expected a text, found {wrong} in it")
+        return found or None
 
     def word(self) -> str | None:
         """Return a word of a fixed set, folded: Azure's pages and answers differ in case."""

@@ -61,6 +61,12 @@ def translated(name: str) -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeEncodeError as error:  # where whoever took the text did not look
+        text = error.object[max(0, error.start - 20) : error.start + 20]
+        raise ConfigError(
+            f"the text {text!r} holds half of a character, which the state database {name} cannot keep",
+            remedy="Write it in UTF-8",
+        ) from error
     except PoolTimeoutError as error:
         raise StoreError(
             f"no connection to the state database {name} came free", remedy="Fewer threads must use it at once"

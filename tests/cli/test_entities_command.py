@@ -71,7 +71,7 @@ def test_a_count_that_its_parts_do_not_tell_exactly_is_shown_as_the_least(call: 
     for line in (
         "Events     at least 1,200\n",
         "Evidence, 1 of at least 1,200 events\n",
-        "created: with at least 1,200 matching event(s)\n",
+        "created: with at least 1,200 matching events\n",
         "extended to at least 1,200 events\n",
     ):
         assert line in page

@@ -21,6 +21,7 @@ HOOK = '[[destinations]]\nname = "siem"\ntype = "webhook"\nurl = "https://siem.e
         ("[store]\nzzz = 1", "store.zzz", "'zzz' is unknown; known are closed_after, database, path, retention"),
         ('[store]\nstate_retention = "23h"', "store.state_retention", "expected a time span of at least 24h"),
         ('[store]\nretention = "soon"', "store.retention", "expected a time span"),
+        ('[store]\nretention = "99999999999d"', "store.retention", "expected a time span of at most 36500d"),
         ('store = "x"', "store", "is a single value; expected a section `[store]`"),
         ('[[sources]]\ntype = "evenhub"', "sources[0].type", "type 'evenhub' is unknown; did you mean 'eventhub'?"),
         ('[[sources]]\ntype = "eventhub"', "sources[0]", "eventhub is missing: The hub."),

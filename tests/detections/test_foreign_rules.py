@@ -121,3 +121,8 @@ def test_a_rule_of_its_own_file_comes_before_one_of_that_name_elsewhere(tmp_path
     (tmp_path / "first.yml").write_text(both)
     (tmp_path / "second.yml").write_text(both)
     assert set(load_rules([tmp_path])) == {"first", "second"}
+
+
+def test_what_a_rule_says_of_itself_is_text_however_it_is_written() -> None:
+    said = parse_rule(FOREIGN % "Tag: v1" + "falsepositives: [0.1, ~]\nreferences: [5]\n", "said").metadata
+    assert (said.falsepositives, said.references) == (("0.1", "None"), ("5",))

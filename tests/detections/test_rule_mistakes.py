@@ -57,11 +57,26 @@ def test_a_construct_without_translation_is_named_with_its_file(
         ('"registry", ', '"colour", ', "x_group_by names fields that are unknown or no text: colour"),
         ('"registry", ', '"event_time", ', "x_group_by names fields that are unknown or no text: event_time"),
         ("{identity} did", "{nobody} did", "x_reason uses unknown names: nobody"),
-        ("{identity} did", "{identity", "'{'"),
+        ("{identity} did", "{identity", "x_reason is no template: unexpected '{' in field name"),
+        ("{identity} did", "{span:d}", "x_reason shapes a value, '{span:d}': write {span}"),
+        ("{identity} did", "{registry!z}", "x_reason shapes a value, '{registry!z}'"),
+        ("{identity} did", "{registry!r}", "x_reason shapes a value, '{registry!r}'"),
+        ("{identity} did", "{span:>3000000000}", "x_reason shapes a value, '{span:>3000000000}'"),
+        ("{identity} did", "{count:>3000000000}", "x_reason shapes a value, '{count:>3000000000}'"),
+        ("{identity} did", "{count:{span}}", "x_reason shapes a value, '{count:{span}}'"),
+        ("{identity} did", "{count.real}", "x_reason uses unknown names: count.real"),
+        ("{identity} did", "{}", "x_reason uses unknown names: "),
+        ("{identity} did", "{identity}" * 201, "x_reason has 2,0"),
         ("x_entities: {identity: identity}", "x_entities: [identity]", "x_entities must map types to fields"),
         ("{identity: identity}", "{who: jwt_id}", "x_entities names fields that alerts do not hold: jwt_id"),
         ("product: azure", "product: windows", "logsource must be product azure"),
         ("x_group_for: 1h", "x_group_for: soon", "expected a time span"),
+        ("x_group_for: 1h", "x_group_for: 99999999999d", "x_group_for: expected a time span of at most 36500d"),
+        ("x_runbook: []", "x_runbook: [{a: b}]", "x_runbook must be a list of texts, found \"{'a': 'b'}\": quote it"),
+        ("x_blind_spots: []", "x_blind_spots: [5]", "x_blind_spots must be a list of texts, found '5': quote it"),
+        ('"registry", ', "5, ", "x_group_by must be a list of texts, found '5'"),
+        ("x_entities: {identity: identity}", "x_entities: {5: identity}", "x_entities must map types to fields"),
+        ("x_entities: {identity: identity}", "x_entities: {who: [identity]}", "x_entities must map types to fields"),
         ("level: low", "level: [", "while parsing"),
         ("title: A rule of a test", "", "itle"),
     ],
@@ -96,17 +111,23 @@ correlation:
   type: {type}
   rules: {rules}
   group-by: {correlated}
-  timespan: 10m
+  timespan: {timespan}
   condition: {condition}
 x_slug: test-rule
 x_group_by: {group_by}
 x_entities: {{}}
-x_reason: "{{count}}"
+x_reason: "{reason}"
 x_runbook: []
 x_blind_spots: []
 x_tests: []
 {more}
 """
+
+
+def grouped_as(name: str, reason: str) -> dict[str, str]:
+    """Return what makes the correlation group by an alias, with a reason."""
+    condition = f"{{gte: 5, field: target}}\n  aliases: {{{name}: {{base: actor}}}}"
+    return {"condition": condition, "correlated": f"[{name}]", "group_by": f"[{name}]", "reason": reason}
 
 
 @pytest.mark.parametrize(
@@ -120,15 +141,20 @@ x_tests: []
         ({"condition": "{gte: 0, field: target}"}, "value_count gte 0"),
         ({"condition": "{gte: 5, field: colour}"}, "unknown field 'colour'"),
         ({"rules": "[nothing]"}, "nothing"),
+        ({"timespan": "99999999999d"}, "timespan 99999999999d: expected at most 36500d"),
+        ({"timespan": "101y"}, "timespan 101y: expected at most 36500d"),
         ({"correlated": "[size]", "group_by": "[size]"}, "group-by 'size', which is no text"),
         ({"more": "x_group_for: 1m"}, "shorter than the timespan"),
         ({"group_by": "[registry]"}, "x_group_by must equal the correlation's group-by"),
+        (grouped_as("count", "{count:call}"), "x_reason shapes a value, '{count:call}'"),
+        (grouped_as("who.it", "{who.it}"), "x_reason uses unknown names: who.it"),
+        (grouped_as('"0"', "{0}"), "x_reason uses unknown names: 0"),
         ({"more": "x_nearby: s"}, "a correlation cannot have x_nearby"),
     ],
 )
 def test_a_correlation_without_translation_is_refused(tmp_path: Path, change: dict[str, str], words: str) -> None:
     good = {"type": "value_count", "condition": "{gte: 5, field: target}", "group_by": "[actor]"}
-    good |= {"more": "", "rules": "[base]", "correlated": "[actor]"}
+    good |= {"reason": "{count}", "timespan": "10m", "more": "", "rules": "[base]", "correlated": "[actor]"}
     (tmp_path / "test-rule.yml").write_text(CORRELATION.format(**good))
     assert "test-rule" in load_rules([tmp_path])
     assert words in _mistakes(tmp_path, CORRELATION.format(**{**good, **change}))

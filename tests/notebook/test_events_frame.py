@@ -105,6 +105,7 @@ def test_a_span_holds_its_beginning_and_not_its_end(
     ("span", "said"),
     [
         ("last week", "is not clear"),
+        ("9999999d", "the span '9999999d' is not clear: expected a time span of at most 36500d"),
         (("2026-11-21", "2026-11-20"), "holds no time"),
         (("yesterday", None), "is not clear"),
         ((datetime(2026, 11, 21), None), "has no zone"),  # noqa: DTZ001 - the mistake at hand

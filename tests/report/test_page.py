@@ -313,7 +313,8 @@ def test_bars_stand_where_alerts_begin() -> None:
 
 def test_a_count_that_is_the_least_is_called_so(tmp_path: Path) -> None:
     desk = Desk(Bench(tmp_path, {}))
-    facts = {"notes": {"parts": [{"id": "9b"}], "count_is_minimum": True}}
+    part = {"id": "9b", "rule": "mass-delete", "severity": "low", "first_seen": "2026-11-22T02:40:00+00:00"}
+    facts = {"notes": {"parts": [part], "count_is_minimum": True}}
     alert = desk.alert("9a", timedelta(hours=1), count=1200, facts=facts)
     for html in (shift_page(desk.shift(), {}, {}), alert_page(desk.around(alert), {}, {})):
         assert "<dt>Events</dt><dd>at least 1,200, from" in html
