@@ -57,7 +57,7 @@ def _table(tables: Sequence[Any], where: str) -> Any:
     found = [one for one in tables if set(zip(one.columns, one.columns_types, strict=True)).issuperset(_ASKED_FOR)]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(str(one.name) for one in tables) or "none"
+    names = ", ".join(repr(one.name) for one in tables) or "none"
     wanted = " and ".join(name for name, _ in _ASKED_FOR)
     raise useless(where, f"gives {len(found) or 'no'} tables with the times {wanted} (tables: {names[:200]})")
 

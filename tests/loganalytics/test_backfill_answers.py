@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -264,6 +265,17 @@ def test_a_row_that_cannot_become_an_event_is_kept_once_however_often_it_is_read
     with bench.database.connect() as connection:
         (found,) = rejects.recent(connection, limit=10)
     assert found.reason == "missing_member"
+    assert bench.events("identity") == identities([0, 1, 2])
+
+
+def test_half_a_surrogate_pair_costs_its_own_row_alone(bench: Bench, peer: Peer) -> None:
+    peer.add(WORKSPACE, LOGINS, [login(7, BEGIN + timedelta(seconds=90), UserAgent="a\ud800b")])
+    for rows in (1000, 2):
+        bench.read(rows=rows, history=replace(HISTORY, again=True))
+    with bench.database.connect() as connection:
+        (found,) = rejects.recent(connection, limit=10)
+    assert found.reason == "lone_surrogate"
+    assert rb"a\ud800b" in found.body
     assert bench.events("identity") == identities([0, 1, 2])
 
 
