@@ -25,10 +25,10 @@ def pieces(blocks: Iterable[bytes]) -> Iterator[Piece]:
     what was read before.
     """
     source = _Source(iter(blocks))
-    yield from _lines(source) if is_lines(source.head) else _gathered(_elements(source))
+    yield from _lines(source) if is_lines(source.head[:PEEK]) else _gathered(_elements(source))
     if source.broken is not None:
-        left = source.unfinished
-        yield Piece(left[:KEPT], len(left), source.broken.reason, source.broken.detail)
+        left, broken = source.unfinished, source.broken
+        yield Piece((left + broken.found)[:KEPT], len(left) + broken.length, broken.reason, broken.detail)
 
 
 class _Source:

@@ -84,6 +84,54 @@ def test_gzip_members_one_after_the_other_are_one_file() -> None:
     assert len(cut(packed + packed)) == 10
 
 
+@pytest.mark.parametrize("block", [2, 7, 256 * 1024])
+def test_members_with_padding_between_are_one_file(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inflate, "BLOCK", block)
+    one, two, three = (gzip.compress(line.encode() + b"\n") for line in LINES.split("\n")[:3])
+    assert times(cut(one + bytes(512) + two + bytes(1) + three + bytes(512))) == ["t0", "t1", "t2"]
+
+
+@pytest.mark.parametrize("block", [2, 7, 256 * 1024])
+@pytest.mark.parametrize("padding", [b"", bytes(512)])
+@pytest.mark.parametrize("foreign", [SHAPES["lines"], b"\x1f", b"\x1fx" + SHAPES["lines"], b"\x1f\x00"])
+def test_what_follows_gzip_and_is_none_is_told_and_kept(
+    block: int, padding: bytes, foreign: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inflate, "BLOCK", block)
+    good, told = cut(gzip.compress(GOOD + b"\n") + padding + foreign)
+    assert (good.body, told.reason) == (GOOD, "not_gzip")
+    assert (told.body, told.length) == (foreign, len(foreign))
+    assert f"{len(foreign)} bytes that are no gzip" in told.detail
+    assert repr(foreign[:20])[2:-1] in told.detail
+
+
+def test_of_much_that_follows_gzip_the_beginning_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = (GOOD + b"\n") * 1_000
+    *_, told = cut(gzip.compress(GOOD + b"\n") + foreign)
+    assert (told.body, told.length) == (foreign[: 64 * 1024], len(foreign))
+    monkeypatch.setattr(inflate, "BLOCK", 1_000)
+    assert cut(gzip.compress(GOOD + b"\n") + foreign)[-1] == told
+
+
+@pytest.mark.parametrize("block", [2, 7, 256 * 1024])
+@pytest.mark.parametrize("shape", ["lines", "marked as UTF-8", "UTF-16 by PowerShell"])
+def test_a_mark_is_found_behind_an_empty_member(shape: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inflate, "BLOCK", block)
+    packed = gzip.compress(b"") + gzip.compress(SHAPES[shape][:1]) + gzip.compress(SHAPES[shape][1:])
+    assert times(cut(packed)) == ["t0", "t1", "t2", "t3", "t4"]
+
+
+def test_a_break_right_behind_the_first_bytes_keeps_them() -> None:
+    assert [(piece.body, piece.reason) for piece in cut(gzip.compress(b"{}")[:-1])] == [
+        (b"{}", ""),
+        (b"", "truncated_gzip"),
+    ]
+
+
+def test_half_a_character_at_the_end_is_seen() -> None:
+    assert cut(f"{GOOD.decode()}\n".encode("utf-16") + b"{")[-1].body == "�".encode()
+
+
 def test_truncated_gzip_keeps_the_records_before_the_break() -> None:
     content = b"\n".join(b'{"n": %d, "pad": "%d"}' % (n, n * 7919) for n in range(20_000))
     packed = gzip.compress(content)
@@ -101,7 +149,18 @@ def test_gzip_cut_within_its_trailer_loses_no_record() -> None:
 def test_damaged_gzip_is_told_from_truncated() -> None:
     packed = bytearray(gzip.compress(SHAPES["lines"]))
     packed[-8] ^= 0xFF
-    assert reasons(bytes(packed))[-1] == "damaged_gzip"
+    assert reasons(bytes(packed)) == [""] * 5 + ["damaged_gzip"]
+
+
+def test_damage_costs_no_record_that_stands_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"\n".join(b'{"n": %d, "pad": "%d"}' % (n, n * 7919) for n in range(2_000))
+    packed = bytearray(gzip.compress(content))
+    packed[len(packed) // 2] ^= 0xFF
+    found = cut(bytes(packed))
+    assert found[-1].reason == "damaged_gzip"
+    assert [json.loads(piece.body)["n"] for piece in found[:500]] == list(range(500))
+    monkeypatch.setattr(inflate, "BLOCK", 7)
+    assert cut(bytes(packed)) == found
 
 
 LIMIT = 1024 * 1024
