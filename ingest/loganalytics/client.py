@@ -10,6 +10,7 @@ What its asyncio client (2.0) does to an answer, and what is done about it here:
 - Its retries wait out of our sight, and ask the very question again that took too long: they are off.
 """
 
+import math
 from typing import Any, Final, cast
 
 from azure.core.exceptions import (
@@ -32,6 +33,9 @@ from ingest.loganalytics.query import Answer, Query
 SERVER_SECONDS: Final = 120
 GRACE_SECONDS: Final = 15.0  # for the answer's way back
 _CONNECT_SECONDS: Final = 10.0
+# The service counts questions over 30 s, and keeps those that wait for their turn for 3 minutes. Who asks for more than
+# this is no such limit, and silence for days would look like a workspace without events.
+LONGEST_WAIT: Final = 300.0
 _NOT_JSON_REMEDY: Final = "Check the endpoint: something else than Azure Monitor seems to answer there"
 
 
@@ -131,12 +135,14 @@ class LogsClient:
 
 
 def _retry_after(response: Any) -> float | None:
+    """Return for how many seconds we are asked to wait, no more than makes sense; None where that cannot be told."""
     headers = response.http_response.headers
     written = headers.get("retry-after")
     try:
-        return None if written is None else max(float(written), 0.0)
+        seconds = math.nan if written is None else float(written)
     except ValueError:  # a date: our own pace will do
         return None
+    return min(seconds, LONGEST_WAIT) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _words(error: HttpResponseError) -> str:

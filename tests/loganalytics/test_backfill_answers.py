@@ -13,7 +13,7 @@ from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError, Remote
 from ingest.eventhub.access import Access
 from ingest.loganalytics.access import LogsAccess
 from ingest.loganalytics.asking import ATTEMPTS, Asking
-from ingest.loganalytics.client import LogsClient
+from ingest.loganalytics.client import LONGEST_WAIT, LogsClient
 from ingest.loganalytics.failures import PassingError, TooSlowError
 from ingest.loganalytics.query import Query
 from ingest.sources.loganalytics import LogAnalyticsSource
@@ -44,6 +44,21 @@ def test_throttling_is_waited_out_for_as_long_as_the_service_asks(bench: Bench, 
     peer.faults = [throttled("17"), throttled("30"), None, throttled("1.5")]
     assert bench.read().events == 3
     assert bench.paused == [17.0, 30.0, 1.5]
+
+
+@pytest.mark.parametrize("after", ["301", "1e12", "86400"])
+def test_no_wait_is_longer_than_the_limits_of_the_service_explain(bench: Bench, peer: Peer, after: str) -> None:
+    peer.faults = [throttled(after)]
+    assert bench.read().events == 3
+    assert bench.paused == [LONGEST_WAIT]
+
+
+@pytest.mark.parametrize("after", ["inf", "nan", "-inf", "-1", "1e999", "Wed, 21 Oct 2026 07:28:00 GMT", "soon", ""])
+def test_a_wait_that_is_no_number_of_seconds_is_at_our_own_pace(bench: Bench, peer: Peer, after: str) -> None:
+    peer.faults = [throttled(after)]
+    assert bench.read().events == 3
+    (wait,) = bench.paused
+    assert 1 / 2 <= wait <= 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
