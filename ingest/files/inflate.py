@@ -71,13 +71,20 @@ def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
                 yield member.decompress(rest, BLOCK)
             except zlib.error as error:
                 yield from _up_to_damage(before, rest)
-                raise BrokenContentError("damaged_gzip", f"the compressed data is damaged: {error}") from error
+                raise _damaged(error) from error
             rest = member.unconsumed_tail or member.unused_data
     if half:
         raise _foreign(half, blocks)
     if not member.eof:
-        yield member.flush()
+        try:
+            yield member.decompress(b"")  # what did not fit into the last block; `flush` is silent about damage in it
+        except zlib.error as error:
+            raise _damaged(error) from error
         raise BrokenContentError("truncated_gzip", "the compressed data breaks off before its end")
+
+
+def _damaged(error: zlib.error) -> BrokenContentError:
+    return BrokenContentError("damaged_gzip", f"the compressed data is damaged: {error}")
 
 
 def _up_to_damage(member: Any, data: bytes) -> Iterator[bytes]:

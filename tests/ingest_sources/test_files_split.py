@@ -163,6 +163,23 @@ def test_damage_costs_no_record_that_stands_before_it(monkeypatch: pytest.Monkey
     assert cut(bytes(packed)) == found
 
 
+def test_damage_that_shows_after_the_last_byte_is_no_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last block was as long as is taken at once; found by the fuzzer."""
+    packed = (
+        bytes.fromhex(
+            "1f8b08000000000002ffed55c16e83300cbdf72b90af9b50026cb4fd15c2018d202175b4a254ea1445da67ecb60fd9619fb47dc2"
+            "ec00215026d13b46b4b193d8387e7e5170aa8f275937a53cc3de4bd2470f04e088e120c17f100275541429b57c39d6f919f466a3"
+            "e8ed0d9e5979296451d0daabb02bf79e6a1de274be650c34ce37e5ab6c4d0ca5dd21dc3da0ac26e8b34c402873593565f3464ef5"
+            "4df8dfcf8f77be0b7ce6077e0cd33cd4385193163eb5a8aeab2c969fafef996a71be654f3bfe1cb098c711e7210ba320d23d6832"
+            "dae2a207d55131b87c0819bbc58dc11f861495ad6b75391ca8d0e4a307082104520ddaa2d240a65fd6812c3533a4c8"
+        )
+        + b"x" * 52
+        + b"\x00\x00\x00\x00\x00\x00\x00\x00{}\n"
+    )
+    monkeypatch.setattr(inflate, "BLOCK", 17)
+    assert reasons(packed)[-1] == "damaged_gzip"
+
+
 LIMIT = 1024 * 1024
 
 
@@ -202,6 +219,11 @@ def test_memory_is_bounded_by_a_record_not_by_the_file() -> None:
     assert peak < 6 * 1024 * 1024
 
 
+def test_of_tiny_records_so_many_come_together_as_fit_into_memory() -> None:
+    found = [piece.records for piece in pieces(text_blocks(io.BytesIO(b"[" + b"{}," * 20_000 + b"]")))]
+    assert found == [8_192, 8_192, 20_000 - 2 * 8_192]
+
+
 def test_a_long_file_comes_in_pieces_of_about_a_megabyte() -> None:
     for content in (b"\n".join([GOOD] * 5_000), b"[" + b",".join([GOOD] * 5_000) + b"]"):
         found = list(pieces(text_blocks(io.BytesIO(content))))
@@ -218,6 +240,11 @@ def test_runs_of_lines_tell_where_they_end(monkeypatch: pytest.MonkeyPatch) -> N
     assert [piece.body for piece in runs.feed(b"rn\n")] == []
     assert [piece.body for piece in runs.flush()] == [b"torn"]
     assert (runs.end, runs.rest()) == (117, b"")
+
+
+def test_a_key_that_ends_like_records_is_a_member_like_any_other() -> None:
+    record = b'{"x\\"records": [{"a": 1}], "time": "t0"}'
+    assert [piece.body for piece in cut(b"[" + record + b"]")] == [record]
 
 
 def test_what_is_no_record_is_a_piece_of_its_own() -> None:
