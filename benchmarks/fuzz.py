@@ -1,8 +1,9 @@
-"""`python -m benchmarks.fuzz`: a million inputs and more for the record decoder and for the AMQP codec, each.
+"""`python -m benchmarks.fuzz`: a million inputs and more for the record decoder, the AMQP codec and files, each.
 
-Targets: `decoder` (tests/ingest_decode/fuzzing.py) and `amqp` (tests/devhub/fuzz_codec.py), side by side; for each,
-the engines of benchmarks/fuzz_engine.py one after the other. Prints the rows of docs/reliability.md. Ends with 1 where
-a property does not hold, with the input. 17 minutes of processor time; `--inputs 20000` for a short run.
+Targets: `decoder` (tests/ingest_decode/fuzzing.py), `amqp` (tests/devhub/fuzz_codec.py) and `files`
+(tests/ingest_sources/fuzz_files.py), side by side; for each, the engines of benchmarks/fuzz_engine.py one after the
+other. Prints the rows of docs/reliability.md. Ends with 1 where a property does not hold, with the input. Some 40
+minutes of processor time; `--inputs 20000` for a short run.
 """
 
 import argparse

@@ -26,6 +26,7 @@ ENGINES: Final = ("atheris", "seeded", "hypothesis")
 TARGETS: Final = {
     "decoder": ("tests.ingest_decode.fuzzing", "DecoderFuzz", ("ingest", "acrwatch.core")),
     "amqp": ("tests.devhub.fuzz_codec", "AmqpFuzz", ("acrwatch.devhub",)),
+    "files": ("tests.ingest_sources.fuzz_files", "FilesFuzz", ("ingest.files",)),
 }
 # Long inputs cost much and reach little; `seeded` makes some of 300 kB.
 _MAX_LENGTH: Final = 2_048

@@ -73,7 +73,10 @@ def _tell(source: "LogAnalyticsSource", counts: "Counts", history: "History") ->
     rows = counted(source.progress.rows, "row")
     note(f"{rows} from {utc(history.since)} to {utc(history.until)}: {sentence(counts)}")
     for workspace, table in sorted(source.absent):
-        note(f"Workspace {workspace} has no table {table}: no record of that category has come there.")
+        note(
+            f"Workspace {workspace} has no table {table}: no record of that category has come there, or the right to "
+            "read that table is missing. The next run asks for all of it again."
+        )
     if not source.progress.rows and not history.again and not source.absent:
         note("What an earlier run has read is not read again; --again does.")
     if counts.events:

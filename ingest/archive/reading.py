@@ -167,13 +167,13 @@ class _Sequence:
 
     def read(self, size: int) -> bytes:
         if self._taken == len(self._found.data) and len(self._found.data) == RANGE_BYTES:
-            self._at += RANGE_BYTES
-            if self._at >= self._reading.listed.size:
-                return b""
+            # Beginning with the last byte that was read, for there is always that one: how long this version is, the
+            # listing, which may be of another, does not tell, and behind its end the service refuses to answer.
+            self._at += RANGE_BYTES - 1
             found = self._reading._fetch(self._at)  # noqa: SLF001 - its other half
             if found.etag != self._found.etag:
                 raise _ReplacedError
-            self._found, self._taken = found, 0
+            self._found, self._taken = found, 1
         block = self._found.data[self._taken : self._taken + size]
         self._taken += len(block)
         return block

@@ -16,7 +16,8 @@ _TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TO_TOKEN: Final = re.compile(rb"(?:[^\"{}\[\],]++|" + _TEXT + rb")*+", re.DOTALL)
 _TO_BRACKET: Final = re.compile(rb"(?:[^\"{}\[\]]++|" + _TEXT + rb")*+", re.DOTALL)
 _IN_TEXT: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_RECORDS_KEY: Final = re.compile(rb'"records"\s*+:\s*+\Z', re.IGNORECASE)
+# Not the end of a key like `x"records`.
+_RECORDS_KEY: Final = re.compile(rb'(?<!\\)"records"\s*+:\s*+\Z', re.IGNORECASE)
 _NESTING: Final = 3  # list, envelope, records: deeper brackets belong to a record
 
 

@@ -5,9 +5,12 @@ What its asyncio client (2.0) does to an answer, and what is done about it here:
 - An answer without a body (HTTP 204, an empty workspace) raises: it is no rows.
 - Part of an answer (HTTP 200 with an error beside the rows) raises nothing: it is an error.
 - An absent guid becomes the text 'None': it is absent. In other columns 'None' may be a tag's name, and stays.
+- JSON of another shape than an answer's raises whatever Python does there, and no tables at all raise nothing: both are
+  errors (answers.py).
 - Its retries wait out of our sight, and ask the very question again that took too long: they are off.
 """
 
+import math
 from typing import Any, Final, cast
 
 from azure.core.exceptions import (
@@ -23,12 +26,16 @@ from acrwatch.core.errors import AcrWatchError, AuthError, RemoteUnreachableErro
 from ingest.eventhub.credentials import Credential, MakeTokenSource, made_by
 from ingest.loganalytics import failures
 from ingest.loganalytics.access import LogsAccess
+from ingest.loganalytics.answers import answer_of, useless
 from ingest.loganalytics.query import Answer, Query
 
 # The service takes up to 600 s, 180 unless told otherwise. A window that needs longer than this is better halved.
 SERVER_SECONDS: Final = 120
 GRACE_SECONDS: Final = 15.0  # for the answer's way back
 _CONNECT_SECONDS: Final = 10.0
+# The service counts questions over 30 s, and keeps those that wait for their turn for 3 minutes. Who asks for more than
+# this is no such limit, and silence for days would look like a workspace without events.
+LONGEST_WAIT: Final = 300.0
 _NOT_JSON_REMEDY: Final = "Check the endpoint: something else than Azure Monitor seems to answer there"
 
 
@@ -91,6 +98,11 @@ class LogsClient:
                 server_timeout=self._seconds,
                 raw_response_hook=heard.append,
             )
+        except (AttributeError, LookupError, TypeError) as error:
+            if not heard:  # the mistake is ours
+                raise
+            status = heard[-1].http_response.status_code
+            raise useless(where, f"answers HTTP {status} with JSON of another shape") from error
         except (AzureError, ValueError) as error:
             status = heard[-1].http_response.status_code if heard else None
             if status == 204:
@@ -99,7 +111,7 @@ class LogsClient:
         if isinstance(result, LogsQueryPartialResult):
             problem: Any = result.partial_error
             raise failures.partial(where, str(problem.code), f"{problem.message} {problem.details or ''}")
-        return _answer(result)
+        return answer_of(result.tables, query, where)
 
     def _translated(
         self, error: Exception, where: str, table: str, status: int | None, heard: list[Any]
@@ -123,30 +135,17 @@ class LogsClient:
 
 
 def _retry_after(response: Any) -> float | None:
+    """Return for how many seconds we are asked to wait, no more than makes sense; None where that cannot be told."""
     headers = response.http_response.headers
     written = headers.get("retry-after")
     try:
-        return None if written is None else max(float(written), 0.0)
+        seconds = math.nan if written is None else float(written)
     except ValueError:  # a date: our own pace will do
         return None
+    return min(seconds, LONGEST_WAIT) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _words(error: HttpResponseError) -> str:
     """Return what the service says. Of its nested reasons the client keeps the innermost, the one that tells."""
     said = (getattr(error.model, "code", None), getattr(error.model, "message", None))
     return " ".join(str(words) for words in said if words) or str(error.message)
-
-
-def _answer(result: Any) -> Answer:
-    if not result.tables:
-        return Answer()
-    (table, *_) = result.tables
-    guids = [place for place, kind in enumerate(table.columns_types) if kind in ("guid", "timespan")]
-    rows = []
-    for row in table.rows:
-        values = list(row)
-        for place in guids:
-            if values[place] == "None":
-                values[place] = None
-        rows.append(tuple(values))
-    return Answer(tuple(table.columns), tuple(rows))

@@ -33,7 +33,7 @@ class PassingError(RemoteUnreachableError):
 
 
 class NoTableError(NotFoundError):
-    """The workspace has no such table: no record of it has come yet."""
+    """The workspace has no such table: no record of it has come yet, or we have no right to this table alone."""
 
 
 def partial(where: str, code: str, words: str) -> AcrWatchError:

@@ -60,6 +60,10 @@ class Reading(Protocol):
         less will not help."""
         ...
 
+    def left(self) -> None:
+        """Take note that nothing more is asked for now, and the last question has no answer; `read` stays."""
+        ...
+
 
 class _Stepping:
     """What both readings do with an answer."""
@@ -90,6 +94,9 @@ class _Stepping:
 
     def too_slow(self, asked: Asked, why: str) -> None:
         (self._late if asked.late else self._times).too_slow(asked.window, why)
+
+    def left(self) -> None:
+        """Nothing to forget: a backfill that was left is not gone on with, the next begins where `read` is."""
 
     def _late_windows(self) -> Windows:
         return Windows(self.read.swept - OVERLAP, first=FIRST, longest=LONGEST)
@@ -158,6 +165,10 @@ class Following(_Stepping):
             self._upto = None
             return None
         return self._asked(window, window.begin - LATEST, window.end + AHEAD, late=True)
+
+    def left(self) -> None:
+        """End the round: the next one begins where `read` is."""
+        self._upto = None
 
     def answered(self, asked: Asked, rows: Sequence[LogRow]) -> list[LogRow]:
         """As said; without the rows that were handed out in the round before, whose end is asked for again."""

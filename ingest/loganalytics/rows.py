@@ -1,5 +1,6 @@
 """From the rows of an answer to messages: each row one record, as `acrwatch import` takes Log Analytics rows."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,13 +26,13 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One row: when it happened and when Log Analytics took it in (aware UTC), its record as JSON, and whether it lacks
-    what every event needs."""
+    """One row: when it happened and when Log Analytics took it in (aware UTC), its record as JSON, and whether it is
+    known already to become no event: it lacks what every event needs, or holds half a surrogate pair."""
 
     time: datetime
     taken: datetime
     record: bytes
-    lacking: bool
+    hopeless: bool
 
     @property
     def key(self) -> bytes:
@@ -56,7 +57,7 @@ def log_rows(answer: Answer, table: str) -> list[LogRow]:
 def chunks(rows: Sequence[LogRow], together: timedelta = timedelta.max) -> Iterator[Chunk]:
     """Yield the rows as bodies of about a megabyte, in each only rows taken in within so long.
 
-    A row that lacks what every event needs is alone in its body: refused, it is known again by its content, however the
+    A row that can become no event is alone in its body: refused, it is known again by its content, however the
     others are cut when they are read once more.
     """
     lines: list[bytes] = []
@@ -64,7 +65,7 @@ def chunks(rows: Sequence[LogRow], together: timedelta = timedelta.max) -> Itera
     first: datetime | None = None
     last: LogRow | None = None
     for row in rows:
-        if row.lacking:
+        if row.hopeless:
             yield Chunk(row.record, row.taken)
             continue
         if last is not None and first is not None and (size >= CHUNK_BYTES or abs(row.taken - first) > together):
@@ -88,12 +89,12 @@ def _row(values: Sequence[Any], kept: Sequence[tuple[int, str]], places: dict[st
     taken = values[places[TAKEN]] if TAKEN in places else None
     time = values[places["TimeGenerated"]] if "TimeGenerated" in places else None
     moments = [moment for moment in (time, taken) if isinstance(moment, datetime)]
-    return LogRow(
-        moments[0] if moments else datetime.fromtimestamp(0, UTC),
-        moments[-1] if moments else datetime.fromtimestamp(0, UTC),
-        _ENCODE(record),
-        lacking=not (record.keys() >= _NEEDED),
-    )
+    begin = moments[0] if moments else datetime.fromtimestamp(0, UTC)
+    came = moments[-1] if moments else datetime.fromtimestamp(0, UTC)
+    try:
+        return LogRow(begin, came, _ENCODE(record), hopeless=not (record.keys() >= _NEEDED))
+    except UnicodeEncodeError:  # half a surrogate pair, which no UTF-8 holds: as an escape it can be kept, and refused
+        return LogRow(begin, came, json.dumps(record).encode(), hopeless=True)
 
 
 def _written(moment: datetime) -> str:

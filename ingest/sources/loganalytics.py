@@ -140,6 +140,7 @@ class LogAnalyticsSource:
         self._stopped.clear()
         self._marks.drop()
         self._last = -1
+        self.absent.clear()
         self._waiting.clear()
         self._question, self._conflict, self._next_round, self._idle = None, None, None, False
         if self._history is not None:
@@ -255,7 +256,7 @@ class LogAnalyticsSource:
         """Return the answer as messages. Raises what asking raised, unless asking for less helps."""
         reading, asked = question.reading, question.asked
         try:
-            rows = log_rows(question.answer.result(), reading.table)
+            answer = question.answer.result()
         except TooMuchError as error:
             log.debug("%s; asking for less", error)
             reading.too_much(asked)
@@ -265,15 +266,28 @@ class LogAnalyticsSource:
             reading.too_slow(asked, error.message)
             return []
         except NoTableError as error:
-            log.debug("%s", error)
-            self.absent.add((reading.workspace, reading.table))
-            rows = []
-        kept = reading.answered(asked, rows)
+            self._leave(reading, error)
+            return []
+        self.absent.discard((reading.workspace, reading.table))
+        kept = reading.answered(asked, log_rows(answer, reading.table))
         messages = self._messages(reading, kept)
         self._marks.mark(self._last, reading.read)
         self.progress.rows += len(kept)
         self._show()
         return messages
+
+    def _leave(self, reading: Reading, error: NoTableError) -> None:
+        """Ask no more of a table that is not there in this run, or this round.
+
+        How far it was read stays as it is: once there is such a table, or the right to read it, it may hold rows of any
+        time that we would have passed over.
+        """
+        place = (reading.workspace, reading.table)
+        log.log(logging.DEBUG if place in self.absent else logging.INFO, "%s; asking again later", error.message)
+        self.absent.add(place)
+        self._waiting.popleft()  # questions are put to the first of them alone
+        reading.left()
+        self._show()
 
     def _messages(self, reading: Reading, rows: Sequence[LogRow]) -> list[Message]:
         prefix = "" if self._history is None else BACKFILL_ALERT if self._history.alert else BACKFILL
@@ -289,7 +303,9 @@ class LogAnalyticsSource:
         return found
 
     def _show(self) -> None:
-        stretches = [reading for reading in self._readings if isinstance(reading, Backfilling)]
+        """Tell how far it is, leaving out tables that are not there: nothing of them will be read."""
+        there = [reading for reading in self._readings if (reading.workspace, reading.table) not in self.absent]
+        stretches = [reading for reading in there if isinstance(reading, Backfilling)]
         self.progress.seconds_total = sum(max((one.until - one.begun).total_seconds(), 0) for one in stretches)
         self.progress.seconds_done = sum((one.read.reached - one.begun).total_seconds() for one in stretches)
 

@@ -203,6 +203,38 @@ def test_a_compressed_blob_may_need_several_requests(bench: Bench) -> None:
     assert len(bench.container.asked) > 5
 
 
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("before", [packed(lines(9)), packed(lines(9)) + bytes(990), packed(lines(*range(0, 99, 7)))])
+def test_a_compressed_blob_that_became_larger_since_it_was_listed_is_read_whole(bench: Bench, before: bytes) -> None:
+    larger = packed(lines(*(number * 7919 for number in range(1_000))))
+    assert len(larger) > 5 * max(len(before), 1_000)
+    bench.container.append(hourly(1), before)
+    later(bench, 1, lambda: bench.container.replace(hourly(1), larger))
+    assert bench.store(bench.source()).events == 1_000
+    assert bench.rejects() == []
+    assert bench.store(bench.source()).messages == 0
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("length", [999, 1_000, 1_001, 1_998, 1_999, 2_000, 2_001, 2_998])
+def test_where_the_ranges_of_a_compressed_blob_end_makes_no_difference(bench: Bench, length: int) -> None:
+    content = packed(lines(0, 1))
+    bench.container.append(hourly(1), content + bytes(length - len(content)))
+    assert bench.store(bench.source()).events == 2
+    assert bench.rejects() == []
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("count", [1, 1_000])
+def test_a_compressed_blob_written_anew_while_it_is_read_is_read_from_its_beginning(bench: Bench, count: int) -> None:
+    bench.container.append(hourly(1), packed(lines(*(number * 7919 for number in range(1_000)))))
+    new = packed(lines(*(number * 7919 + 1 for number in range(count))))
+    later(bench, 4, lambda: bench.container.replace(hourly(1), new))
+    bench.store(bench.source())
+    assert {f"user{number * 7919 + 1}@example.com" for number in range(count)} <= set(bench.rows())
+    assert bench.store(bench.source()).messages == 0
+
+
 def test_a_line_that_is_too_long_costs_only_itself(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, limit in (("MAX_RECORD", 3_000), ("RUN_BYTES", 1_000)):
         monkeypatch.setattr(lines_module, name, limit)

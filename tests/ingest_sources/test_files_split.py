@@ -84,6 +84,54 @@ def test_gzip_members_one_after_the_other_are_one_file() -> None:
     assert len(cut(packed + packed)) == 10
 
 
+@pytest.mark.parametrize("block", [2, 7, 256 * 1024])
+def test_members_with_padding_between_are_one_file(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inflate, "BLOCK", block)
+    one, two, three = (gzip.compress(line.encode() + b"\n") for line in LINES.split("\n")[:3])
+    assert times(cut(one + bytes(512) + two + bytes(1) + three + bytes(512))) == ["t0", "t1", "t2"]
+
+
+@pytest.mark.parametrize("block", [2, 7, 256 * 1024])
+@pytest.mark.parametrize("padding", [b"", bytes(512)])
+@pytest.mark.parametrize("foreign", [SHAPES["lines"], b"\x1f", b"\x1fx" + SHAPES["lines"], b"\x1f\x00"])
+def test_what_follows_gzip_and_is_none_is_told_and_kept(
+    block: int, padding: bytes, foreign: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inflate, "BLOCK", block)
+    good, told = cut(gzip.compress(GOOD + b"\n") + padding + foreign)
+    assert (good.body, told.reason) == (GOOD, "not_gzip")
+    assert (told.body, told.length) == (foreign, len(foreign))
+    assert f"{len(foreign)} bytes that are no gzip" in told.detail
+    assert repr(foreign[:20])[2:-1] in told.detail
+
+
+def test_of_much_that_follows_gzip_the_beginning_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = (GOOD + b"\n") * 1_000
+    *_, told = cut(gzip.compress(GOOD + b"\n") + foreign)
+    assert (told.body, told.length) == (foreign[: 64 * 1024], len(foreign))
+    monkeypatch.setattr(inflate, "BLOCK", 1_000)
+    assert cut(gzip.compress(GOOD + b"\n") + foreign)[-1] == told
+
+
+@pytest.mark.parametrize("block", [2, 7, 256 * 1024])
+@pytest.mark.parametrize("shape", ["lines", "marked as UTF-8", "UTF-16 by PowerShell"])
+def test_a_mark_is_found_behind_an_empty_member(shape: str, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inflate, "BLOCK", block)
+    packed = gzip.compress(b"") + gzip.compress(SHAPES[shape][:1]) + gzip.compress(SHAPES[shape][1:])
+    assert times(cut(packed)) == ["t0", "t1", "t2", "t3", "t4"]
+
+
+def test_a_break_right_behind_the_first_bytes_keeps_them() -> None:
+    assert [(piece.body, piece.reason) for piece in cut(gzip.compress(b"{}")[:-1])] == [
+        (b"{}", ""),
+        (b"", "truncated_gzip"),
+    ]
+
+
+def test_half_a_character_at_the_end_is_seen() -> None:
+    assert cut(f"{GOOD.decode()}\n".encode("utf-16") + b"{")[-1].body == "�".encode()
+
+
 def test_truncated_gzip_keeps_the_records_before_the_break() -> None:
     content = b"\n".join(b'{"n": %d, "pad": "%d"}' % (n, n * 7919) for n in range(20_000))
     packed = gzip.compress(content)
@@ -101,7 +149,35 @@ def test_gzip_cut_within_its_trailer_loses_no_record() -> None:
 def test_damaged_gzip_is_told_from_truncated() -> None:
     packed = bytearray(gzip.compress(SHAPES["lines"]))
     packed[-8] ^= 0xFF
-    assert reasons(bytes(packed))[-1] == "damaged_gzip"
+    assert reasons(bytes(packed)) == [""] * 5 + ["damaged_gzip"]
+
+
+def test_damage_costs_no_record_that_stands_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"\n".join(b'{"n": %d, "pad": "%d"}' % (n, n * 7919) for n in range(2_000))
+    packed = bytearray(gzip.compress(content))
+    packed[len(packed) // 2] ^= 0xFF
+    found = cut(bytes(packed))
+    assert found[-1].reason == "damaged_gzip"
+    assert [json.loads(piece.body)["n"] for piece in found[:500]] == list(range(500))
+    monkeypatch.setattr(inflate, "BLOCK", 7)
+    assert cut(bytes(packed)) == found
+
+
+def test_damage_that_shows_after_the_last_byte_is_no_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last block was as long as is taken at once; found by the fuzzer."""
+    packed = (
+        bytes.fromhex(
+            "1f8b08000000000002ffed55c16e83300cbdf72b90af9b50026cb4fd15c2018d202175b4a254ea1445da67ecb60fd9619fb47dc2"
+            "ec00215026d13b46b4b193d8387e7e5170aa8f275937a53cc3de4bd2470f04e088e120c17f100275541429b57c39d6f919f466a3"
+            "e8ed0d9e5979296451d0daabb02bf79e6a1de274be650c34ce37e5ab6c4d0ca5dd21dc3da0ac26e8b34c402873593565f3464ef5"
+            "4df8dfcf8f77be0b7ce6077e0cd33cd4385193163eb5a8aeab2c969fafef996a71be654f3bfe1cb098c711e7210ba320d23d6832"
+            "dae2a207d55131b87c0819bbc58dc11f861495ad6b75391ca8d0e4a307082104520ddaa2d240a65fd6812c3533a4c8"
+        )
+        + b"x" * 52
+        + b"\x00\x00\x00\x00\x00\x00\x00\x00{}\n"
+    )
+    monkeypatch.setattr(inflate, "BLOCK", 17)
+    assert reasons(packed)[-1] == "damaged_gzip"
 
 
 LIMIT = 1024 * 1024
@@ -143,6 +219,11 @@ def test_memory_is_bounded_by_a_record_not_by_the_file() -> None:
     assert peak < 6 * 1024 * 1024
 
 
+def test_of_tiny_records_so_many_come_together_as_fit_into_memory() -> None:
+    found = [piece.records for piece in pieces(text_blocks(io.BytesIO(b"[" + b"{}," * 20_000 + b"]")))]
+    assert found == [8_192, 8_192, 20_000 - 2 * 8_192]
+
+
 def test_a_long_file_comes_in_pieces_of_about_a_megabyte() -> None:
     for content in (b"\n".join([GOOD] * 5_000), b"[" + b",".join([GOOD] * 5_000) + b"]"):
         found = list(pieces(text_blocks(io.BytesIO(content))))
@@ -159,6 +240,11 @@ def test_runs_of_lines_tell_where_they_end(monkeypatch: pytest.MonkeyPatch) -> N
     assert [piece.body for piece in runs.feed(b"rn\n")] == []
     assert [piece.body for piece in runs.flush()] == [b"torn"]
     assert (runs.end, runs.rest()) == (117, b"")
+
+
+def test_a_key_that_ends_like_records_is_a_member_like_any_other() -> None:
+    record = b'{"x\\"records": [{"a": 1}], "time": "t0"}'
+    assert [piece.body for piece in cut(b"[" + record + b"]")] == [record]
 
 
 def test_what_is_no_record_is_a_piece_of_its_own() -> None:

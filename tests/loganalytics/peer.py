@@ -55,6 +55,12 @@ def throttled(after: str) -> Reply:
     return refusal(429, "TooManyRequests", "Rate limit is exceeded", Retry_After=after)
 
 
+def unresolved(table: str) -> Reply:
+    """Return what is said of a table that is not there, or that we may not read."""
+    inner = f"'where' operator: Failed to resolve table or column expression named '{table}'"
+    return refusal(400, "BadArgumentError", _INVALID, inner)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -140,8 +146,7 @@ class Peer:
         if fault is not None and not fault.answers:
             return fault
         if query.table not in self.rows[workspace]:
-            inner = f"'where' operator: Failed to resolve table or column expression named '{query.table}'"
-            return refusal(400, "BadArgumentError", _INVALID, inner)
+            return unresolved(query.table)
         if self.longest is not None and query.length > self.longest:
             return refusal(504, "GatewayTimeout", "Maximum response time of 180 seconds exceeded")
         begin, end = map(ticks_of, asked["timespan"].split("/"))

@@ -1,7 +1,11 @@
 """What the service answers that is no table of rows, and what its client makes of those that are."""
 
+import json
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,19 +13,25 @@ from acrwatch.core.errors import AcrWatchError, AuthError, NotFoundError, Remote
 from ingest.eventhub.access import Access
 from ingest.loganalytics.access import LogsAccess
 from ingest.loganalytics.asking import ATTEMPTS, Asking
-from ingest.loganalytics.client import LogsClient
+from ingest.loganalytics.client import LONGEST_WAIT, LogsClient
 from ingest.loganalytics.failures import PassingError, TooSlowError
 from ingest.loganalytics.query import Query
 from ingest.sources.loganalytics import LogAnalyticsSource
 from storage.state import rejects
 from tests.loganalytics.conftest import HISTORY, Bench
 from tests.loganalytics.peer import AUDIENCE, LOGINS, REPOSITORIES, Peer, Reply, refusal, throttled
-from tests.loganalytics.scene import BEGIN, OTHER, WORKSPACE, identities, login, logins, pull
+from tests.loganalytics.scene import BEGIN, NOW, OTHER, WORKSPACE, identities, login, logins, pull
 
 # Cancelled while its connection is being opened, a question leaves a socket to the garbage collector (CPython 3.11).
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 HOUR = timedelta(hours=1)
+COLUMNS = (
+    ("TimeGenerated", "datetime"),
+    ("OperationName", "string"),
+    ("Identity", "string"),
+    ("IngestionTime", "datetime"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +44,21 @@ def test_throttling_is_waited_out_for_as_long_as_the_service_asks(bench: Bench, 
     peer.faults = [throttled("17"), throttled("30"), None, throttled("1.5")]
     assert bench.read().events == 3
     assert bench.paused == [17.0, 30.0, 1.5]
+
+
+@pytest.mark.parametrize("after", ["301", "1e12", "86400"])
+def test_no_wait_is_longer_than_the_limits_of_the_service_explain(bench: Bench, peer: Peer, after: str) -> None:
+    peer.faults = [throttled(after)]
+    assert bench.read().events == 3
+    assert bench.paused == [LONGEST_WAIT]
+
+
+@pytest.mark.parametrize("after", ["inf", "nan", "-inf", "-1", "1e999", "Wed, 21 Oct 2026 07:28:00 GMT", "soon", ""])
+def test_a_wait_that_is_no_number_of_seconds_is_at_our_own_pace(bench: Bench, peer: Peer, after: str) -> None:
+    peer.faults = [throttled(after)]
+    assert bench.read().events == 3
+    (wait,) = bench.paused
+    assert 1 / 2 <= wait <= 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
@@ -68,6 +93,110 @@ def test_an_answer_that_is_no_json_is_an_error(bench: Bench, peer: Peer) -> None
     peer.faults = [Reply(200, b"")]
     with pytest.raises(RemoteUnreachableError, match="HTTP 200 without JSON"):
         bench.read()
+
+
+def _tables(*tables: dict[str, Any]) -> Reply:
+    return Reply(200, json.dumps({"tables": tables}).encode())
+
+
+def _table(*rows: Sequence[object], columns: Sequence[tuple[str, str]] = COLUMNS, name: str = "PrimaryResult") -> Any:
+    return {"name": name, "columns": [{"name": one, "type": kind} for one, kind in columns], "rows": rows}
+
+
+def _row(time: object, taken: object = "2026-09-01T00:05:00Z", *more: object) -> list[object]:
+    return [time, "Login", "odd", taken, *more]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, b"{}"),
+        _tables(),
+        Reply(200, b'{"tables": null}'),
+        _tables(_table(columns=[])),
+        _tables(_table(["x"], columns=[("a", "string")])),
+        _tables(_table(columns=[("TimeGenerated", "string"), *COLUMNS[1:]])),
+        _tables(_table(), _table(_row("2026-09-01T00:00:00Z"), name="Other")),
+    ],
+    ids=["{}", "no tables", "null", "no columns", "other columns", "other types", "two to choose from"],
+)
+def test_an_answer_without_the_columns_asked_for_is_not_taken_for_an_empty_one(
+    bench: Bench, peer: Peer, reply: Reply
+) -> None:
+    peer.faults = [reply]
+    with pytest.raises(RemoteUnreachableError, match=rf"{WORKSPACE} at .*TimeGenerated and IngestionTime.*no answer"):
+        bench.read()
+    assert bench.read().events == 3
+
+
+def test_a_table_with_the_columns_asked_for_is_the_answer_whatever_stands_beside_it(bench: Bench, peer: Peer) -> None:
+    peer.faults = [_tables(_table(columns=[]), _table(_row("2026-09-01T00:00:00Z"), name="Other"))]
+    assert bench.read().rejects == 1, "it lacks a registry"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[]",
+        b'"text"',
+        b'{"tables": {"rows": []}}',
+        b'{"tables": [{"name": "PrimaryResult", "columns": [{"type": "datetime"}], "rows": []}]}',
+        b'{"tables": [{"name": "PrimaryResult", "columns": [], "rows": [[1]]}]}',
+        b'{"tables": [{"name": "PrimaryResult", "columns": null, "rows": null}]}',
+        b'{"error": ["text"]}',
+    ],
+)
+def test_json_of_another_shape_is_an_error_and_nothing_counts_as_read(bench: Bench, peer: Peer, body: bytes) -> None:
+    peer.faults = [Reply(200, body)]
+    with pytest.raises(RemoteUnreachableError, match=rf"{WORKSPACE} at .*HTTP 200 with JSON of another shape"):
+        bench.read()
+    assert bench.read().events == 3
+
+
+@pytest.mark.parametrize("row", [["2026-09-01T00:00:00Z", "Login"], _row("2026-09-01T00:00:00Z", None, "more")])
+def test_a_row_of_another_length_than_the_columns_is_an_error(bench: Bench, peer: Peer, row: list[object]) -> None:
+    peer.faults = [_tables(_table(row))]
+    with pytest.raises(RemoteUnreachableError, match=r"a row of 2 values under 4 columns|JSON of another shape"):
+        bench.read()
+    assert bench.read().events == 3
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "2026-09-02T12:00:00Z",
+        "9999-12-31T23:59:59.9999999Z",
+        "2026-08-31T23:59:59Z",
+        "2026-09-01T01:00:00Z",
+        None,
+    ],
+)
+@pytest.mark.parametrize("limit", [2, 1000])
+def test_a_row_outside_of_its_window_moves_nothing(bench: Bench, peer: Peer, odd: object, limit: int) -> None:
+    """A full answer says by its last row how far reading is: 36 hours were passed over."""
+    peer.add(WORKSPACE, LOGINS, [login(n, BEGIN + n * HOUR) for n in range(3, 40)])
+    peer.faults = [_tables(_table(_row("2026-09-01T00:00:00Z"), _row(odd)))]
+    with pytest.raises(
+        RemoteUnreachableError, match=r"TimeGenerated .* where rows from 2026-09-01T00:00:00.*asked for"
+    ):
+        bench.read(rows=limit)
+    assert bench.read().events == 40
+
+
+def test_rows_in_another_order_than_asked_for_move_nothing(bench: Bench, peer: Peer) -> None:
+    peer.faults = [_tables(_table(_row("2026-09-01T00:02:00Z"), _row("2026-09-01T00:01:00Z")))]
+    with pytest.raises(RemoteUnreachableError, match="not in the order of TimeGenerated"):
+        bench.read(rows=2)
+    assert bench.read().events == 3
+
+
+@pytest.mark.parametrize("taken", ["2026-11-24T00:00:00Z", None])
+def test_a_row_taken_in_outside_of_its_window_moves_nothing(bench: Bench, peer: Peer, taken: str | None) -> None:
+    peer.rows[WORKSPACE][LOGINS] = [login(n, NOW - HOUR) for n in range(3)]
+    peer.faults = [_tables(_table(_row("2026-11-21T12:00:00Z", taken)))]
+    with pytest.raises(RemoteUnreachableError, match=r"IngestionTime .* asked for"):
+        bench.read(history=None)
+    assert bench.read(history=None).events == 3
 
 
 def test_an_endpoint_that_nobody_ever_reached_is_told_of_at_once(bench: Bench, peer: Peer) -> None:
@@ -151,6 +280,17 @@ def test_a_row_that_cannot_become_an_event_is_kept_once_however_often_it_is_read
     with bench.database.connect() as connection:
         (found,) = rejects.recent(connection, limit=10)
     assert found.reason == "missing_member"
+    assert bench.events("identity") == identities([0, 1, 2])
+
+
+def test_half_a_surrogate_pair_costs_its_own_row_alone(bench: Bench, peer: Peer) -> None:
+    peer.add(WORKSPACE, LOGINS, [login(7, BEGIN + timedelta(seconds=90), UserAgent="a\ud800b")])
+    for rows in (1000, 2):
+        bench.read(rows=rows, history=replace(HISTORY, again=True))
+    with bench.database.connect() as connection:
+        (found,) = rejects.recent(connection, limit=10)
+    assert found.reason == "lone_surrogate"
+    assert rb"a\ud800b" in found.body
     assert bench.events("identity") == identities([0, 1, 2])
 
 

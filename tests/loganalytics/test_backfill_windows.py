@@ -8,7 +8,7 @@ from acrwatch.core.errors import AcrWatchError, RemoteUnreachableError
 from ingest.sources.loganalytics import History
 from tests.loganalytics.conftest import HISTORY, Bench
 from tests.loganalytics.kql import TICKS, Parsed
-from tests.loganalytics.peer import LOGINS, REPOSITORIES, Peer
+from tests.loganalytics.peer import LOGINS, REPOSITORIES, Peer, unresolved
 from tests.loganalytics.scene import BEGIN, OTHER, WORKSPACE, identities, login, logins, pull, ticks
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -115,6 +115,25 @@ def test_a_table_that_nothing_was_ever_written_to_is_no_error(bench: Bench, peer
     source = bench.source()
     assert bench.pipeline(source).run_once().events == 3
     assert source.absent == {(WORKSPACE, REPOSITORIES)}
+    assert source.progress.seconds_done == source.progress.seconds_total
+
+
+def test_history_of_a_table_that_appears_later_is_read_by_the_next_run(bench: Bench, peer: Peer) -> None:
+    peer.add(WORKSPACE, REPOSITORIES, [pull(9, BEGIN)])
+    assert bench.read().events == 1
+    peer.add(WORKSPACE, LOGINS, logins(3))
+    assert bench.read().events == 3
+    assert bench.events("identity") == identities([0, 1, 2, 9])
+
+
+def test_a_table_that_is_gone_in_the_middle_of_its_history_is_gone_on_with(bench: Bench, peer: Peer) -> None:
+    peer.add(WORKSPACE, LOGINS, logins(100))
+    peer.add(WORKSPACE, REPOSITORIES, [])
+    peer.faults = [None, unresolved(LOGINS)]
+    assert bench.read().events == 60
+    asked = len(peer.asked)
+    assert bench.read().events == 40
+    assert peer.asked[asked][1].times[0] == ticks(BEGIN + HOUR), "where it was, and nothing before once more"
 
 
 def test_with_alert_the_stream_says_so(bench: Bench, peer: Peer) -> None:

@@ -70,6 +70,29 @@ def test_rows_are_handed_out_once_as_they_are_taken_in(bench: Bench, peer: Peer)
     assert _identities(_round(source)) == identities([2, 3])
 
 
+def test_rows_of_a_table_that_appears_later_are_handed_out_whenever_they_were_taken_in(
+    bench: Bench, peer: Peer
+) -> None:
+    """As where the right to read it is granted after a while: rows of before are there at once."""
+    del peer.rows[WORKSPACE][LOGINS]
+    peer.add(WORKSPACE, REPOSITORIES, [pull(9, NOW - HOUR)])
+    source = _following(bench)
+    source.start()
+    assert _identities(_round(source)) == identities([9])
+    assert source.absent == {(WORKSPACE, LOGINS)}
+    peer.add(WORKSPACE, LOGINS, [login(1, NOW - 20 * HOUR), login(2, NOW - MINUTE)])
+    bench.clock.time += 20 * MINUTE
+    assert _identities(_round(source)) == identities([1, 2])
+    assert source.absent == set()
+    source.stop()
+    bench.clock.time += DAY
+    del peer.rows[WORKSPACE][LOGINS]
+    assert bench.read(history=None).events == 0
+    peer.add(WORKSPACE, LOGINS, [login(3, NOW + HOUR)])
+    bench.clock.time += DAY
+    assert bench.read(history=None).events == 1
+
+
 def test_it_goes_on_where_it_was_when_it_is_started_anew(bench: Bench, peer: Peer) -> None:
     peer.add(WORKSPACE, LOGINS, [login(1, NOW - HOUR)])
     assert bench.read(history=None).events == 1
