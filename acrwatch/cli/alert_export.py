@@ -7,8 +7,9 @@ import click
 from acrwatch.cli.alert_filters import Filters, filter_options
 from acrwatch.cli.exporting import CSV, JSON, JSONL, format_options, refuse_two_formats, write_parquet, write_rows
 from acrwatch.cli.health import health_lines
-from acrwatch.cli.output import Format, counted, note, show_list
+from acrwatch.cli.output import Format, note, show_list
 from acrwatch.cli.session import Session, pass_session
+from acrwatch.core.wording import counted
 
 
 @click.command()

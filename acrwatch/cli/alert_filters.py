@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -14,7 +14,6 @@ from acrwatch.cli.output import (
     SEVERITY_STYLE,
     Column,
     Format,
-    counted,
     json_option,
     list_options,
     note,
@@ -25,6 +24,7 @@ from acrwatch.cli.output import (
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import ago, parsed, utc
 from acrwatch.cli.triage import COMMANDS
+from acrwatch.core.wording import counted
 
 _STATUS_STYLE = {"new": "bold", "closed": "dim"}
 _SUPPRESSED_SPAN: Final = timedelta(hours=24)

@@ -10,11 +10,12 @@ import click
 
 from acrwatch.cli.backfill import moment, stretch_options
 from acrwatch.cli.ingest import sentence
-from acrwatch.cli.output import counted, json_option, note, write_json
+from acrwatch.cli.output import json_option, note, write_json
 from acrwatch.cli.progress import progress_bar
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import ConfigError, NotFoundError
 from acrwatch.core.model import BACKFILL, BACKFILL_ALERT
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from ingest.archive.look import Hours

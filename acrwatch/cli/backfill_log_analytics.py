@@ -11,11 +11,12 @@ import click
 
 from acrwatch.cli.backfill import stretch_of, stretch_options
 from acrwatch.cli.ingest import sentence
-from acrwatch.cli.output import counted, json_option, note, write_json
+from acrwatch.cli.output import json_option, note, write_json
 from acrwatch.cli.progress import bar
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import utc
 from acrwatch.core.errors import ConfigError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn

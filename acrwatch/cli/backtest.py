@@ -6,21 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from acrwatch.cli.output import (
-    SEVERITY_STYLE,
-    Column,
-    bullets,
-    cell,
-    counted,
-    json_option,
-    note,
-    render,
-    table,
-    write_json,
-)
+from acrwatch.cli.output import SEVERITY_STYLE, Column, bullets, cell, json_option, note, render, table, write_json
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import utc
 from acrwatch.cli.trying import moment_of, rows_between, stored, tried, within_history
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from detections.backtest import Tally

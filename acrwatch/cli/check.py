@@ -6,10 +6,11 @@ from datetime import timedelta
 import click
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result, failed, guarded
-from acrwatch.cli.output import Column, Format, counted, json_option, note, show_list, write_json
+from acrwatch.cli.output import Column, Format, json_option, note, show_list, write_json
 from acrwatch.cli.session import Session
 from acrwatch.core.errors import ConfigError
 from acrwatch.core.setting import duration
+from acrwatch.core.wording import counted
 
 _STYLE = {OK: "green", WARN: "yellow", FAIL: "bold red"}
 _COLUMNS = (

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acrwatch.cli.output import counted, json_option, note, write_json
+from acrwatch.cli.output import json_option, note, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import ConfigError, ConflictError, NotFoundError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from storage.lake import Lake

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from acrwatch.cli.output import SEVERITY_STYLE, cell, counted, note, program, render
+from acrwatch.cli.output import SEVERITY_STYLE, cell, note, program, render
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import StoreError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from acrwatch.cli.demo_receiver import Receiver

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from acrwatch.cli.output import counted, note, write_text
+from acrwatch.cli.output import note, write_text
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from acrwatch.devhub import DevHub

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from acrwatch.cli.exporting import JSONL, format_options, refuse_two_formats, said, write_parquet, write_rows
-from acrwatch.cli.output import DEFAULT_LIMIT, Column, counted, note, render, table, write_text
+from acrwatch.cli.output import DEFAULT_LIMIT, Column, note, render, table, write_text
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import parsed, utc
 from acrwatch.cli.trying import moment_of
 from acrwatch.cli.turns import stopped_by_signal
 from acrwatch.core.log import printable
-from acrwatch.core.wording import image
+from acrwatch.core.wording import counted, image
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import ago
 from acrwatch.core.errors import StoreError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from acrwatch.cli.ingest import sentence
-from acrwatch.cli.output import counted, json_option, note, write_json
+from acrwatch.cli.output import json_option, note, write_json
 from acrwatch.cli.progress import progress_bar
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.errors import NotFoundError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from ingest.pipeline import Counts

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrwatch.cli.output import Column, Format, counted, list_options, note, show_list, within
+from acrwatch.cli.output import Column, Format, list_options, note, show_list, within
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import ago, parsed, utc
 from acrwatch.core.errors import ConfigError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from storage.state.incidents import Incident

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrwatch.cli.output import counted, json_option, note, write_json
+from acrwatch.cli.output import json_option, note, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.turns import side_by_side
 from acrwatch.core.errors import AcrWatchError, ConfigError, NotFoundError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from acrwatch.core.config import SourceConfig

@@ -123,11 +123,6 @@ def within(limit: int, found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, 
     return items[:limit]
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: `1 file`, `2 files`; `plural` where an s does not make it."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
-
-
 def program() -> str:
     """Return what to type to call this program again: its bare name only where the shell would find this very file."""
     called = Path(sys.argv[0])

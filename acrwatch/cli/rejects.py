@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrwatch.cli.output import Column, Format, counted, json_option, list_options, note, show_list, within, write_json
+from acrwatch.cli.output import Column, Format, json_option, list_options, note, show_list, within, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import parsed, utc
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from storage.state.rejects import StoredReject

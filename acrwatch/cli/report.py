@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from acrwatch import __version__
-from acrwatch.cli.output import counted, note, write_text
+from acrwatch.cli.output import note, write_text
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import utc
 from acrwatch.cli.trying import moment_of, stored
 from acrwatch.core.errors import ConfigError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrwatch.cli.output import counted, json_option, note, write_json, write_text
+from acrwatch.cli.output import json_option, note, write_json, write_text
 from acrwatch.cli.session import Session
 from acrwatch.core.log import printable
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from detections.context import Context

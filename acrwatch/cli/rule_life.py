@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from acrwatch.cli.actor import by_option
-from acrwatch.cli.output import Column, bullets, cell, counted, json_option, note, write_json
+from acrwatch.cli.output import Column, bullets, cell, json_option, note, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import utc
 from acrwatch.core.errors import AcrWatchError, ConfigError, NotFoundError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from acrwatch.cli.output import SEVERITY_STYLE, Column, Format, counted, list_options, note, show_list, within
+from acrwatch.cli.output import SEVERITY_STYLE, Column, Format, list_options, note, show_list, within
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import parsed, utc
 from acrwatch.cli.trying import moment_of, stored, tried, within_history
 from acrwatch.core.errors import NotFoundError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from acrwatch.core.config import Config

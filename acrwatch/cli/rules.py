@@ -16,7 +16,6 @@ from acrwatch.cli.output import (
     Format,
     bullets,
     cell,
-    counted,
     json_option,
     list_options,
     note,
@@ -34,6 +33,7 @@ from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import span
 from acrwatch.core.errors import NotFoundError
 from acrwatch.core.log import printable
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from detections.detection import Detection, Metadata

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from acrwatch.cli.output import Column, counted, note, show_list, write_text
+from acrwatch.cli.output import Column, note, show_list, write_text
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.core.setting import moment
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from acrwatch.simulate import PlannedAttack, Scenario

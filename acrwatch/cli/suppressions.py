@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from acrwatch.cli.actor import by_option
-from acrwatch.cli.output import Column, Format, counted, json_option, list_options, note, show_list, within, write_json
+from acrwatch.cli.output import Column, Format, json_option, list_options, note, show_list, within, write_json
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import parsed, utc
 from acrwatch.core.setting import duration, moment
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from detections.suppressing import Preview

@@ -12,7 +12,6 @@ from acrwatch.cli.output import (
     Column,
     Format,
     cell,
-    counted,
     json_option,
     list_options,
     note,
@@ -26,6 +25,7 @@ from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import ago, parsed, utc
 from acrwatch.core.errors import ConfigError, NotFoundError
 from acrwatch.core.setting import duration, moment
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from detections.watch_list import History, Sighting

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
-from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 from acrwatch.core.errors import NotFoundError, RemoteUnreachableError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from acrwatch.core.config import DestinationConfig

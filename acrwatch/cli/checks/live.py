@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from acrwatch.cli.checks import traffic
 from acrwatch.cli.checks.questions import answers
-from acrwatch.cli.output import Column, bullets, cell, counted, note, render, table, write_json
+from acrwatch.cli.output import Column, bullets, cell, note, render, table, write_json
 from acrwatch.cli.session import Session
 from acrwatch.core.errors import NotFoundError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from acrwatch.cli.output import counted
+from acrwatch.core.wording import counted
 
 Signs = Mapping[str, int]
 

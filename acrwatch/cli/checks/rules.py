@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
 from acrwatch.cli.health import waiting, waiting_words
-from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from detections.detection import Detection

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
 from acrwatch.cli.checks.stores import CLOCK_DIFFERENCE
-from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from acrwatch.core.config import SourceConfig

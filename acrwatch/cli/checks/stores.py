@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
-from acrwatch.cli.output import counted
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import ago
 from acrwatch.core.errors import NotFoundError
+from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
