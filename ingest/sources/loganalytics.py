@@ -214,6 +214,7 @@ class LogAnalyticsSource:
         """Put the next question there is."""
         now = self._opening.clock.now()
         if self._history is None and not self._begin_round(now):
+            self._idle = True  # the last table of a round may have been left
             return
         while self._waiting:
             reading = self._waiting[0]
@@ -236,7 +237,7 @@ class LogAnalyticsSource:
             return True
         self._next_round = now + self._every
         if not mine:  # what the other reads meanwhile is not ours to ask for again
-            self._readings, self._idle = [], True
+            self._readings = []
             self._waiting.clear()
             return False
         self._readings = self._readings or [self._following(*place) for place in self._places()]

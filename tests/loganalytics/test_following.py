@@ -93,6 +93,18 @@ def test_rows_of_a_table_that_appears_later_are_handed_out_whenever_they_were_ta
     assert bench.read(history=None).events == 1
 
 
+@pytest.mark.parametrize("absent", [(LOGINS,), (REPOSITORIES,), (LOGINS, REPOSITORIES)])
+def test_a_round_ends_whichever_table_is_absent(bench: Bench, peer: Peer, absent: tuple[str, ...]) -> None:
+    for table in absent:
+        del peer.rows[WORKSPACE][table]
+    source = _following(bench)
+    source.start()
+    for _ in range(2):
+        assert _round(source) == []
+        assert source.absent == {(WORKSPACE, table) for table in absent}
+        bench.clock.time += 4 * MINUTE
+
+
 def test_it_goes_on_where_it_was_when_it_is_started_anew(bench: Bench, peer: Peer) -> None:
     peer.add(WORKSPACE, LOGINS, [login(1, NOW - HOUR)])
     assert bench.read(history=None).events == 1
