@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from acrwatch.core import masking
 from storage.state.database import Database
 from tests.postgres import BACKENDS, Server
 from tests.sqlite import database_in
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process hides what was ever a secret in it: one test's key must not be asterisks in the next one's errors."""
+    monkeypatch.setattr(masking, "_known", masking._Known())
 
 
 @pytest.fixture(scope="session")
