@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from acrwatch.cli.session import Session
-from acrwatch.core.wording import counted
+from acrwatch.core.wording import counted, noun_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -59,7 +59,7 @@ class Filters:
         from storage.state import alerts as store
 
         number = store.count(connection, historical=True) if self.hides_historical else 0
-        left_out = f"{counted(number, 'historical alert')} {'is' if number == 1 else 'are'} hidden; --all shows them."
+        left_out = f"{counted(number, 'historical alert')} {noun_of(number, 'is', 'are')} hidden; --all shows them."
         return left_out if number else ""
 
     def find(self, session: Session, connection: "Connection", *, limit: int | None) -> "list[Alert]":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import ago
 from acrwatch.core.errors import StoreError
-from acrwatch.core.wording import counted
+from acrwatch.core.wording import counted, noun_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -49,10 +49,9 @@ def waiting(session: Session, connection: "Connection") -> "Backlog | None":
 def waiting_words(session: Session, found: "Backlog") -> tuple[str, str]:
     """Return what waits as a sentence without its full stop, and what to do about it."""
     now = session.clock.now()
-    number = "stored events wait" if found.events is None else f"{found.events:,} stored events wait"
-    if found.events == 1:
-        number = "1 stored event waits"
-    what = f"{'at least ' if found.more else ''}{number} to be judged"
+    waits = noun_of(found.events or 0, "waits", "wait")
+    number = "stored events" if found.events is None else counted(found.events, "stored event")
+    what = f"{'at least ' if found.more else ''}{number} {waits} to be judged"
     if found.judged_at is None:
         return f"{what}: no detection ever ran", "Run `acrwatch detect --once`, or `acrwatch run`"
     what += "" if found.since is None else f", the first stored {ago(found.since, now)}"

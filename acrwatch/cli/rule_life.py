@@ -10,7 +10,7 @@ from acrwatch.cli.output import Column, bullets, cell, json_option, note, write_
 from acrwatch.cli.session import Session, pass_session
 from acrwatch.cli.times import utc
 from acrwatch.core.errors import AcrWatchError, ConfigError, NotFoundError
-from acrwatch.core.wording import counted
+from acrwatch.core.wording import counted, noun_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -125,7 +125,7 @@ def with_life(session: Session, rules: Sequence[Mapping[str, Any]]) -> list[dict
 def life_lines(rule: Mapping[str, Any]) -> "list[RenderableType]":
     """Return a rule's figures and steps for a person; `rule` is one of `with_life`."""
     untold = rule["stage"] in _UNTOLD
-    alerts = "alert" if rule["alerts_per_week"] == 1 else "alerts"
+    alerts = noun_of(rule["alerts_per_week"], "alert")
     told = f"{_rate(rule)} a week, {rule['stage']}" if untold else f"{_rate(rule)} {alerts} a week"
     closed = ", ".join(f"{number} {outcome}" for outcome, number in rule["closed"].items())
     lines = [f"{told}; {rule['suppressed']} suppressed", f"precision {precision_words(rule)}; closed: {closed}"]

@@ -153,12 +153,18 @@ def _let_another_be_first(monkeypatch: pytest.MonkeyPatch, run: Callable[[], obj
     monkeypatch.setattr("detections.engine.reach", reached)
 
 
+def _one_judged_one_waiting(make_bench: Make, detections: Mapping[str, Detection], happening: Make) -> Any:
+    """A bench on which every cursor stands at the first of two events."""
+    bench = make_bench(detections)
+    bench.judge(happening(1))
+    bench.store([happening(2)])
+    return bench
+
+
 def test_one_whose_cursor_was_moved_by_another_process_keeps_no_other(
     make_bench: Make, everything: Mapping[str, Detection], happening: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = make_bench(everything)
-    bench.judge(happening(1))
-    bench.store([happening(2)])
+    bench = _one_judged_one_waiting(make_bench, everything, happening)
     alone = {"mass-delete": everything["mass-delete"]}
     _let_another_be_first(monkeypatch, lambda: replace(bench.engine(), detections=alone).run_until_done())
     passed = bench.engine().run_pass()
@@ -176,9 +182,7 @@ def test_two_services_that_judge_the_same_events_say_nothing_of_errors(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    bench = make_bench(everything)
-    bench.judge(happening(1))
-    bench.store([happening(2)])
+    bench = _one_judged_one_waiting(make_bench, everything, happening)
     _let_another_be_first(monkeypatch, lambda: bench.engine().run_until_done())
     bench.engine().run_until_done()
     assert set(_cursors(bench).values()) == {2}
@@ -196,9 +200,7 @@ def test_a_database_that_refuses_a_change_for_another_s_is_asked_again_without_a
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A deadlock or a serialisation failure: whose fault it is cannot be told, and trying again helps."""
-    bench = make_bench(everything)
-    bench.judge(happening(1))
-    bench.store([happening(2)])
+    bench = _one_judged_one_waiting(make_bench, everything, happening)
     advance = runs.advance
 
     def refused(*given: Any, **more: Any) -> Any:
