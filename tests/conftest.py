@@ -5,11 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from acrwatch.core import masking
 from storage.state.database import Database
 from tests.postgres import BACKENDS, Server
 from tests.sqlite import database_in
+
+# What a run finds must not hang on its luck, nor on how busy the machine is. `--hypothesis-profile default` draws anew.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

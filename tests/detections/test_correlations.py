@@ -16,9 +16,7 @@ from detections.rule_correlation import CorrelationRule
 Make = Callable[..., Any]
 WINDOW = timedelta(minutes=10)
 # Worlds do not shrink to anything readable: the seed tells them apart.
-FEW = settings(
-    max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
-)
+FEW = settings(max_examples=6, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 
 DOCUMENTS = """
 title: Login

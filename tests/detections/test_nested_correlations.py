@@ -15,9 +15,7 @@ from detections.rule import load_rules, parse_rule
 
 Make = Callable[..., Any]
 MINUTE = timedelta(minutes=1)
-FEW = settings(
-    max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
-)
+FEW = settings(max_examples=3, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 
 DOCUMENTS = """
 title: Login

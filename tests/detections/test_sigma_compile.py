@@ -21,7 +21,7 @@ from storage.query import Reader
 from storage.schema import ARROW_SCHEMA
 
 Write = Callable[..., str]
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=40, suppress_health_check=list(HealthCheck))
 LETTERS = "aAbB%_*?\\'\"éÉßΣσςİı\n.-"
 TEXTS = st.none() | st.text(LETTERS, min_size=1, max_size=6)
 

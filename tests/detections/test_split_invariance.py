@@ -28,9 +28,7 @@ from tests.detections.conftest import START
 Make = Callable[..., Any]
 HOUR, MINUTE, DAY = timedelta(hours=1), timedelta(minutes=1), timedelta(days=1)
 # Worlds do not shrink to anything readable: the seed tells them apart.
-FEW = settings(
-    max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
-)
+FEW = settings(max_examples=4, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate])
 ALLOWED = ipaddress.ip_network("198.51.100.0/24")
 ADDRESSES = ("198.51.100.7", "198.51.100.8", "203.0.113.9", "203.0.113.10", "192.0.2.1", "2001:db8:1::1", None)
 

@@ -37,7 +37,7 @@ def test_values_come_back_and_streams_cut_anywhere_get_the_same_answer() -> None
 def test_the_same_holds_of_what_hypothesis_makes() -> None:
     with contextlib.closing(AmqpFuzz(SEED)) as target:
 
-        @settings(max_examples=150, deadline=None)
+        @settings(max_examples=150)
         @given(target.strategy())
         def judge(data: bytes) -> None:
             target.judge(data)

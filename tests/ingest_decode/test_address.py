@@ -1,12 +1,11 @@
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from acrwatch.core.address import LENGTH_LIMIT, NO_ADDRESS, parse_address
 
-UNHURRIED = settings(deadline=None)  # the machine may be shared
 PORTS = st.one_of(st.just(""), st.integers(0, 65_535).map(lambda port: f":{port}"))
 
 
@@ -14,13 +13,11 @@ def as_key(address: IPv4Address | IPv6Address) -> bytes:
     return IPv6Address(f"::ffff:{address}").packed if isinstance(address, IPv4Address) else address.packed
 
 
-@UNHURRIED
 @given(st.ip_addresses(v=4), PORTS)
 def test_any_ipv4_address_with_or_without_a_port_is_read(address: IPv4Address, port: str) -> None:
     assert parse_address(f"{address}{port}") == (str(address), as_key(address))
 
 
-@UNHURRIED
 @given(st.ip_addresses(v=6), PORTS, st.booleans())
 def test_any_ipv6_address_is_read_compressed_exploded_bracketed_and_with_a_port(
     address: IPv6Address, port: str, exploded: bool
@@ -31,13 +28,11 @@ def test_any_ipv6_address_is_read_compressed_exploded_bracketed_and_with_a_port(
         assert parse_address(form) == (str(address), address.packed)
 
 
-@UNHURRIED
 @given(st.ip_addresses(v=4))
 def test_ipv4_mapped_into_ipv6_is_the_same_caller(address: IPv4Address) -> None:
     assert parse_address(f"::ffff:{address}") == parse_address(f"[::ffff:{address}]:443") == parse_address(str(address))
 
 
-@UNHURRIED
 @given(st.ip_addresses(), st.ip_addresses())
 def test_keys_sort_as_addresses_do(left: IPv4Address | IPv6Address, right: IPv4Address | IPv6Address) -> None:
     keys = [parse_address(str(address)).key for address in (left, right)]
@@ -46,7 +41,6 @@ def test_keys_sort_as_addresses_do(left: IPv4Address | IPv6Address, right: IPv4A
     assert (keys[0] < keys[1]) == (as_key(left) < as_key(right))
 
 
-@UNHURRIED
 @given(st.text(alphabet="0123456789abcdef.:[]%/ g", max_size=45))
 def test_text_without_port_zone_or_brackets_is_judged_as_the_ipaddress_module_does(text: str) -> None:
     result = parse_address(text)

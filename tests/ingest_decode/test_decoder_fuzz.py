@@ -21,7 +21,7 @@ def test_both_paths_come_to_the_same_of_any_body_and_account_for_every_record() 
     assert min(counts["events"], counts["rejects"], counts["skipped"]) > 50  # else the inputs would test little
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(BODIES)
 def test_the_same_holds_of_what_hypothesis_makes(body: bytes) -> None:
     target = DecoderFuzz()

@@ -15,8 +15,7 @@ from ingest.normalise import Normalised, Normaliser
 from storage.schema import ARROW_SCHEMA
 from tests.ingest_decode.fuzz_strategies import GOOD, RECORDS
 
-# No deadline: the first example pays for imports and caches, and the machine may be shared.
-UNHURRIED = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 NOW = datetime(2025, 1, 31, tzinfo=UTC)
 NORMALISER = Normaliser()
 SURVIVOR = {**GOOD, "correlationId": "survivor"}
@@ -31,14 +30,14 @@ def decode(body: bytes) -> Normalised:
     return result
 
 
-@UNHURRIED
+@FEW
 @given(st.binary(max_size=300))
 def test_any_bytes_are_answered(body: bytes) -> None:
     result = decode(body)
     assert result.rejects or body.strip() in {b"[]", b'{"records":[]}'}
 
 
-@UNHURRIED
+@FEW
 @given(
     st.lists(st.sampled_from([b"{", b"}", b"[", b"]", b'"', b"\\", b",", b"\n", b'"records":', b"1", b"\xff", b" "]))
 )
@@ -46,7 +45,7 @@ def test_any_brackets_and_quotes_are_answered(parts: list[bytes]) -> None:
     decode(b"".join(parts))
 
 
-@UNHURRIED
+@FEW
 @given(st.lists(RECORDS, max_size=4), st.integers(0, 4), st.booleans())
 def test_any_records_are_all_accounted_for_and_cost_their_neighbour_nothing(
     records: list[dict[str, Any]], place: int, lines: bool
@@ -59,7 +58,7 @@ def test_any_records_are_all_accounted_for_and_cost_their_neighbour_nothing(
     assert result.events.num_rows + len(result.rejects) + sum(result.skipped.values()) == len(texts)
 
 
-@UNHURRIED
+@FEW
 @given(st.data())
 def test_a_flipped_byte_costs_no_more_than_what_it_stands_in(data: st.DataObject) -> None:
     parts = [json.dumps(SURVIVOR).encode(), json.dumps(GOOD).encode(), json.dumps(SURVIVOR).encode()]

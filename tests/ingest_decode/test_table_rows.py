@@ -53,7 +53,7 @@ def in_order(events: pa.Table) -> list[Record]:
     return sorted(events.to_pylist(), key=repr)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(row_strategies.USUAL, min_size=1, max_size=5), row_strategies.SHAPES)
 def test_usual_rows_take_the_fast_path_and_become_what_the_tolerant_path_makes_of_them(
     rows: list[Record], shape: row_strategies.Shape
@@ -65,7 +65,7 @@ def test_usual_rows_take_the_fast_path_and_become_what_the_tolerant_path_makes_o
     assert (result.rejects, result.skipped) == ((), {})
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.lists(row_strategies.USUAL | row_strategies.ODD, min_size=1, max_size=5), row_strategies.SHAPES)
 def test_odd_rows_become_what_the_tolerant_path_makes_of_them(rows: list[Record], shape: row_strategies.Shape) -> None:
     body = shape(rows)
@@ -76,7 +76,7 @@ def test_odd_rows_become_what_the_tolerant_path_makes_of_them(rows: list[Record]
     judge.settle()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(row_strategies.USUAL | row_strategies.ODD)
 def test_a_row_that_fits_by_itself_is_what_the_tolerant_path_reads(row: Record) -> None:
     raw = json.dumps(row).encode()

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.rows import UnfitError
@@ -38,7 +38,6 @@ def test_a_time_is_cut_to_microseconds_and_turned_to_utc(text: str, added: int) 
     assert parse_time(text) == microseconds(SECOND) + added
 
 
-@settings(deadline=None)  # the machine may be shared
 @given(
     st.datetimes(
         min_value=datetime(1971, 1, 1),  # noqa: DTZ001  # hypothesis wants the bound naive

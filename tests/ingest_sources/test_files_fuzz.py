@@ -18,7 +18,7 @@ def test_all_records_come_out_of_any_file_and_cutting_its_blocks_makes_no_differ
     assert min(counts[name] for name in ("damaged_gzip", "truncated_gzip", "not_gzip")) > 30
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(FilesFuzz().strategy())
 def test_the_same_holds_of_what_hypothesis_makes(data: bytes) -> None:
     FilesFuzz().judge(data)

@@ -115,7 +115,5 @@ TestLakeModel = LakeModel.TestCase
 TestLakeModel.settings = settings(
     max_examples=12,
     stateful_step_count=15,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -53,7 +53,7 @@ def _run(*command: object, **environment: str) -> Any:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
