@@ -119,4 +119,4 @@ def test_stopping_during_an_outage_takes_little_time(hub: DevHub, source_of: Mak
         poll_until(source, lambda: False)
     begun = time.monotonic()
     source.stop()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 10  # `stop` gives up on a reader that does not end after 15
