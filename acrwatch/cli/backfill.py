@@ -7,8 +7,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from acrwatch.cli.lazy import Entry, LazyGroup
-from acrwatch.cli.times import utc
-from acrwatch.cli.trying import moment_of
+from acrwatch.cli.times import moment_of, utc
 from acrwatch.core.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])

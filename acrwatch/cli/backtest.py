@@ -8,8 +8,8 @@ import click
 
 from acrwatch.cli.output import SEVERITY_STYLE, Column, bullets, cell, json_option, note, render, table, write_json
 from acrwatch.cli.session import Session
-from acrwatch.cli.times import utc
-from acrwatch.cli.trying import moment_of, rows_between, stored, tried, within_history
+from acrwatch.cli.times import moment_of, utc
+from acrwatch.cli.trying import rows_between, stored, tried, within_history
 from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ import click
 from acrwatch.cli.exporting import JSONL, format_options, refuse_two_formats, said, write_parquet, write_rows
 from acrwatch.cli.output import DEFAULT_LIMIT, Column, note, render, table, write_text
 from acrwatch.cli.session import Session, pass_session
-from acrwatch.cli.times import parsed, utc
-from acrwatch.cli.trying import moment_of
+from acrwatch.cli.times import moment_of, parsed, utc
 from acrwatch.cli.turns import stopped_by_signal
 from acrwatch.core.log import printable
 from acrwatch.core.wording import counted, image
@@ -147,7 +146,7 @@ def tail(
     With -f it goes on: those of a commit come in order of time, after the commits before it. Events that arrive late
     are shown when they come. A registry that nothing is known of is an error, with -f a warning.
     """
-    from acrwatch.choosing import COLUMNS, selection_of
+    from acrwatch.choosing import COLUMNS, registry_names, selection_of
     from storage.following import Follower
 
     chosen = selection_of(
@@ -156,10 +155,11 @@ def tail(
     follower = Follower(Path(session.config.store.path), chosen, COLUMNS if jsonl else _SHOWN)
     write = _write_jsonl if jsonl else _write_lines
     first = follower.newest(limit).rows
-    write(first)
-    stranger = _stranger(session, registry) if registry and not first.num_rows else None
+    absent = set(registry_names(registry)).difference(first["registry"].unique().to_pylist())
+    stranger = _stranger(session, sorted(absent)) if absent else None
     if stranger is not None and not follow:
         raise stranger
+    write(first)
     if stranger is not None:
         note(f"Waiting for the first event: {stranger}")
     if not follow:
@@ -172,7 +172,6 @@ def tail(
 
 def _stranger(session: Session, registries: Iterable[str]) -> "NotFoundError | None":
     """Return what to tell of a registry that nobody ever heard of. There need not be a state database."""
-    from acrwatch.choosing import registry_names
     from acrwatch.known_names import unknown_registry
     from storage.lake.reading import read_snapshot
     from storage.state.database import Database
@@ -182,7 +181,7 @@ def _stranger(session: Session, registries: Iterable[str]) -> "NotFoundError | N
     try:
         there = database.file is None or database.file.exists()
         snapshot = read_snapshot(config.store.path)
-        return unknown_registry(registry_names(registries), config.registries, snapshot, database if there else None)
+        return unknown_registry(registries, config.registries, snapshot, database if there else None)
     finally:
         database.close()
 

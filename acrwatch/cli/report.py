@@ -11,8 +11,8 @@ import click
 from acrwatch import __version__
 from acrwatch.cli.output import note, write_text
 from acrwatch.cli.session import Session, pass_session
-from acrwatch.cli.times import utc
-from acrwatch.cli.trying import moment_of, stored
+from acrwatch.cli.times import moment_of, utc
+from acrwatch.cli.trying import stored
 from acrwatch.core.errors import ConfigError
 from acrwatch.core.wording import counted
 

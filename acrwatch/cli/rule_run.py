@@ -11,8 +11,8 @@ import click
 
 from acrwatch.cli.output import SEVERITY_STYLE, Column, Format, list_options, note, show_list, within
 from acrwatch.cli.session import Session
-from acrwatch.cli.times import parsed, utc
-from acrwatch.cli.trying import moment_of, stored, tried, within_history
+from acrwatch.cli.times import moment_of, parsed, utc
+from acrwatch.cli.trying import stored, tried, within_history
 from acrwatch.core.errors import NotFoundError
 from acrwatch.core.wording import counted
 

@@ -1,4 +1,4 @@
-"""What the commands that try rules share: the span, the history, and how far they are."""
+"""What the commands that try rules share: the history, and how far they are."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from acrwatch.cli.session import Session
 from acrwatch.cli.times import utc
-from acrwatch.core.errors import ConfigError, NotFoundError
-from acrwatch.core.setting import duration, moment
+from acrwatch.core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from detections.backtest import Tally
@@ -20,19 +19,6 @@ if TYPE_CHECKING:
     from storage.lake.snapshot import Snapshot
     from storage.query import Reader
     from storage.spark import SparkReader
-
-
-def moment_of(written: str, now: datetime, option: str) -> datetime:
-    """Return the moment that `30d` (ago) or an ISO time with a zone means."""
-    try:
-        return now - duration(written)
-    except ValueError:
-        try:
-            return moment(written)
-        except ValueError:
-            raise ConfigError(
-                f"{option} is {written!r}: expected a time span such as 30d, or a time such as 2026-11-22T00:00:00Z"
-            ) from None
 
 
 def stored(session: Session) -> "Snapshot":

@@ -22,9 +22,8 @@ from acrwatch.cli.output import (
     write_json,
 )
 from acrwatch.cli.session import Session, pass_session
-from acrwatch.cli.times import ago, parsed, utc
+from acrwatch.cli.times import ago, moment_of, parsed, utc
 from acrwatch.core.errors import ConfigError, NotFoundError
-from acrwatch.core.setting import duration, moment
 from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def add(session: Session, /, type_: str, value: str, reason: str, expires: str |
     from storage.state import watch_entries
 
     now, wanted = session.clock.now(), canonical(type_, value)
-    until = _moment(expires, now) if expires else None
+    until = _expiry(expires, now) if expires else None
     with session.new_database() as database, database.begin() as connection:
         entry = watch_entries.add(connection, type_, wanted, owner=by, reason=reason, expires_at=until, now=now)
     found = _search(session, type_, wanted)
@@ -121,16 +120,8 @@ def list_(session: Session, /, everything: bool, output_format: Format | None, l
         note("Nothing was ever watched." if everything else "Nothing is watched.")
 
 
-def _moment(written: str, now: datetime) -> datetime:
-    try:
-        found = now + duration(written)
-    except ValueError:
-        try:
-            found = moment(written)
-        except ValueError:
-            raise ConfigError(
-                f"--expires is {written!r}: expected a time span such as 30d, or a time such as 2026-11-22T00:00:00Z"
-            ) from None
+def _expiry(written: str, now: datetime) -> datetime:
+    found = moment_of(written, now, "--expires", ahead=True)
     if found <= now:
         raise ConfigError(f"--expires is {written!r}, which is over")
     return found

@@ -60,7 +60,7 @@ class Client:
         different filters must all hold. `registry` is a name or login server, `ip` an address or a network, v4 or v6;
         identities, digests and repositories are compared as they are written. Where more events meet them than `limit`
         (None: no limit), the newest are returned, with a TruncatedWarning that says how many are left out. Where none
-        do, an UnknownRegistryWarning says so of a registry that nothing is known of at all.
+        is of a registry asked for, and nothing is known of that one at all, an UnknownRegistryWarning says so.
         """
         chosen = selection_of(
             *span_of(span, self._clock.now()),
@@ -73,9 +73,10 @@ class Client:
         )
         given = {name: list(values) for name, values in (*chosen.any_of.items(), ("ip", several(ip))) if values}
         found = self._stored.events(chosen, columns, given, limit=_limit(limit))
-        if registry is not None and not len(found):
-            names, configured = registry_names(several(registry) or ()), self._known.registries
-            stranger = unknown_registry(names, configured, self._stored.snapshot(), self._stored.database)
+        names = set(registry_names(several(registry) or ()))
+        if absent := sorted(names.difference(found["registry"].unique() if "registry" in found and len(found) else ())):
+            configured, database = self._known.registries, self._stored.database
+            stranger = unknown_registry(absent, configured, self._stored.snapshot(), database)
             if stranger is not None:
                 warn(str(stranger), UnknownRegistryWarning)
         return found

@@ -105,7 +105,11 @@ def test_a_rule_in_use_is_tried_in_another_version(call: Call, rule: Path, tmp_p
     ("options", "code", "words"),
     [
         (["--since", "soon"], 2, "--since is 'soon': expected a time span such as 30d"),
-        (["--since", "9999999d"], 2, "--since is '9999999d': expected a time span such as 30d"),
+        (
+            ["--since", "9999999d"],
+            2,
+            "--since is '9999999d': expected a time span such as 30d, at most 36500d, or a time",
+        ),
         (["--since", "0001-01-01T00:00:00+14:00"], 2, "--since is '0001-01-01T00:00:00+14:00': expected a time span"),
         (["--since", "1m"], 3, "no event between"),
         (["--until", "2026-11-01T00:00:00Z"], 3, "no event between"),

@@ -187,6 +187,8 @@ def test_the_tail_of_a_registry_that_nobody_heard_of_is_an_error(
     assert (done.exit_code, done.stdout) == (3, "")
     assert "nothing is known of a registry 'contozo'" in done.stderr
     assert "Did you mean contoso?" in done.stderr
+    beside_another = call("events", "tail", "--registry", "contoso", "--registry", "contozo")
+    assert (beside_another.exit_code, beside_another.stdout, beside_another.stderr) == (3, "", done.stderr)
     (tmp_path / "acrwatch.toml").write_text(
         '[registries.fabrikam]\nallowed_ranges = ["10.0.0.0/8"]\n', encoding="utf-8"
     )
@@ -219,6 +221,9 @@ def test_following_goes_on_until_a_signal(call: Call, lake: Lake, monkeypatch: p
     unheard = call("events", "tail", "-f", "--registry", "contozo")
     assert (unheard.exit_code, unheard.stdout) == (0, "")
     assert unheard.stderr.startswith("Waiting for the first event: nothing is known of a registry 'contozo'")
+    beside_another = call("events", "tail", "-f", "-n", "1", "--registry", "contoso", "--registry", "contozo")
+    assert len(beside_another.stdout.splitlines()) == 1
+    assert beside_another.stderr == unheard.stderr
 
 
 def waits(*between: Callable[[], object]) -> Callable[[], bool]:

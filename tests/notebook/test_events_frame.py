@@ -71,6 +71,8 @@ def test_a_registry_that_nobody_heard_of_is_told(client: Client) -> None:
     with pytest.warns(UnknownRegistryWarning, match="of a registry 'contozo'.* Did you mean contoso?") as caught:
         frame = client.events(registry="Contozo.azurecr.io")
     assert (len(frame), len(caught), caught[0].filename) == (0, 1, __file__)
+    with pytest.warns(UnknownRegistryWarning, match="of a registry 'contozo'"):
+        assert len(client.events(registry=["contoso", "contozo"]))
 
 
 def test_a_quiet_registry_has_an_empty_frame_and_no_warning(client: Client, lake: Path, tmp_path: Path) -> None:
