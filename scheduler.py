@@ -218,7 +218,7 @@ class Parts:
         return deliver_due(self.database, self.sinks, clock=self.clock, rng=self.rng)
 
     def maintain(self, lake: Lake) -> Maintained | None:
-        """Look after the lake, unless another process holds the lease to."""
+        """Look after the lake, unless another process holds the lease to. Raises StoreError, perhaps of one date."""
         with self.database.begin() as connection:
             if not leases.acquire(connection, "maintenance", self.owner, _MAINTENANCE_LEASE):
                 return None
@@ -238,6 +238,8 @@ class Parts:
                 forgetting.forget_habits(connection, before=first_kept(retention, now))
         if self._purged is None or now - self._purged >= PURGE_EVERY:
             self._purge(now)
+        if done.failed is not None:
+            raise done.failed
         return done
 
     def _purge(self, now: datetime) -> None:

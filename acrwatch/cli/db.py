@@ -45,7 +45,9 @@ def compact(session: Session, as_json: bool) -> None:
     if done is None:
         raise ConflictError("another process looks after the lake just now", remedy="Try again in a minute")
     if as_json:
-        write_json(_plain(dataclasses.asdict(done)))
+        found = dataclasses.asdict(done)
+        del found["failed"]  # raised where there is one
+        write_json(_plain(found))
         return
     note(
         f"{counted(len(done.dates), 'date')} compacted: {counted(done.files_removed, 'file')} into {done.files_added}."

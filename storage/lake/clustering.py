@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from acrwatch.core.errors import ConflictError, StoreError
+from storage.lake.compaction import UNFINISHED
 from storage.lake.durable import sync_file, sync_folders
 from storage.lake.exchange import exchange
 from storage.lake.handle import fence_of, open_table
@@ -123,7 +124,7 @@ def cluster(lake: Lake, day: date) -> tuple[int, int]:
             raise StoreError(f"The log says {total_rows(gone)} rows for {day}; its files hold {events.num_rows}")
         made = _write(lake.root, day, events.take(_order(events)))
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"Cannot put {day} of {lake.root} in order: {error}", remedy="Free disk space") from error
+        raise StoreError(f"Cannot put {day} of {lake.root} in order: {error}", remedy=UNFINISHED) from error
     try:
         _commit(lake, gone, made, statistics(events), fence_of(table))
     except (ConflictError, StoreError):

@@ -29,6 +29,9 @@ TARGET_BYTES: Final = 64 * 1024 * 1024
 # rounds of a day. With a step between, a byte is written about four times more and then left alone.
 _STEP_BYTES: Final = 4 * 1024 * 1024
 
+UNFINISHED: Final = "Free disk space; where there is enough, acrwatch db verify tells which file is damaged"
+"""What helps where files could not be read and written anew."""
+
 
 def targets(snapshot: Snapshot) -> Mapping[date, int]:
     """Return the dates worth compacting, oldest first, and the size of file to aim at, bytes."""
@@ -65,7 +68,7 @@ def compact(lake: Lake, day: date, target: int) -> tuple[int, int]:
         # A failed commit is a conflict only if somebody else made one.
         if isinstance(error, CommitFailedError) and open_table(lake.root).version() > table.version():
             raise ConflictError(f"Another process compacted {day} of {lake.root}: {reason(error)}") from error
-        raise StoreError(f"Cannot compact {day} of {lake.root}: {reason(error)}", remedy="Free disk space") from error
+        raise StoreError(f"Cannot compact {day} of {lake.root}: {reason(error)}", remedy=UNFINISHED) from error
     return metrics["numFilesRemoved"], metrics["numFilesAdded"]
 
 

@@ -42,6 +42,7 @@ class Maintained:
     clustered: tuple[date, ...] = ()
     retired: Retired = field(default_factory=Retired)
     conflicts: int = 0
+    failed: StoreError | None = None
 
 
 def crowded_dates(snapshot: Snapshot) -> list[date]:
@@ -60,16 +61,19 @@ def maintain(
     """Retire dates past retention, compact crowded ones, put one closed date in order, checkpoint, clean up.
 
     `hints` are the versions that readers stand at: what they still need is left alone for a day at most. Where another
-    process was at the same files the rest of the round is done all the same. Raises StoreError when the disk refuses
-    or, which must never happen, compaction changed the number of rows.
+    process was at the same files, or a date could not be rewritten, the rest of the round is done all the same, or a
+    single damaged file would let the log and the disk fill up; the first such error is the result's `failed` (it may
+    be that compaction changed the number of rows, which must never happen). Raises StoreError when the log cannot be
+    summed up or swept.
     """
     tally = _Tally()
     if retention is not None:
         tally.retire(lake, first_kept(retention, now))
     for day, target in targets(lake.snapshot()).items():
         tally.compact(lake, day, target)
-    for day in due(lake.snapshot(), now=now, closed_after=closed_after)[:1]:
-        tally.cluster(lake, day)
+    for day in due(lake.snapshot(), now=now, closed_after=closed_after):
+        if tally.cluster(lake, day):
+            break
     held = held_from(lake.root, hints, now=now)
     checkpoint = _checkpoint(lake.root, held, now)
     return tally.maintained(checkpoint=checkpoint, orphans=sweep(lake, now=now, held=held))
@@ -85,25 +89,49 @@ class _Tally:
     added: int = 0
     conflicts: int = 0
     retired: Retired = field(default_factory=Retired)
+    failures: list[StoreError] = field(default_factory=list)
 
     def retire(self, lake: Lake, before: date) -> None:
         with self._left_to_others():
             self.retired = retire(lake, before=before)
 
     def compact(self, lake: Lake, day: date, target: int) -> None:
-        with self._left_to_others():
+        with self._left_to_others(), self._put_off():
             removed, added = compact(lake, day, target)
             self.removed, self.added = self.removed + removed, self.added + added
             self.dates.append(day)
 
-    def cluster(self, lake: Lake, day: date) -> None:
-        with self._left_to_others():
+    def cluster(self, lake: Lake, day: date) -> bool:
+        """Return False where the date cannot be read, so that it does not keep all later ones from their turn."""
+        before = len(self.failures)
+        with self._left_to_others(), self._put_off():
             cluster(lake, day)
             self.clustered.append(day)
+        return len(self.failures) == before
 
     def maintained(self, *, checkpoint: bool, orphans: int) -> Maintained:
         dates, clustered = tuple(self.dates), tuple(self.clustered)
-        return Maintained(dates, self.removed, self.added, checkpoint, orphans, clustered, self.retired, self.conflicts)
+        return Maintained(
+            dates,
+            self.removed,
+            self.added,
+            checkpoint,
+            orphans,
+            clustered,
+            self.retired,
+            self.conflicts,
+            next(iter(self.failures), None),
+        )
+
+    @contextmanager
+    def _put_off(self) -> Iterator[None]:
+        """Keep an error until the round is over."""
+        try:
+            yield
+        except ConflictError:
+            raise
+        except StoreError as error:
+            self.failures.append(error)
 
     @contextmanager
     def _left_to_others(self) -> Iterator[None]:

@@ -28,8 +28,15 @@ _UNIQUE: Final = {"event_id", "correlation_id", "jwt_id", "event_time", "duratio
 DICTIONARY: Final = [c.name for c in COLUMNS if c.name not in _UNIQUE and c.name != PARTITION_COLUMN]
 
 
+# A file that holds no longer what was written cannot be read again by waiting.
+GIVE_UP: Final = "Restore the file from a backup; or run acrwatch db verify --repair, which gives its rows up"
+
 _REQUIRED: Final = [c.name for c in COLUMNS if c.required]
 _ID_BYTES: Final = 16
+
+
+class DamagedFileError(StoreError):
+    """A data file does not hold what was written."""
 
 
 def check_rows(events: pa.Table) -> None:
@@ -98,14 +105,20 @@ def _plain(value: object) -> object:
 def read_ids(root: Path, files: list[LakeFile]) -> pa.ChunkedArray:
     """Return the `event_id` column of these files.
 
-    Raises FileNotFoundError when one of them was swept away: reload the snapshot; StoreError where one is damaged.
+    Raises FileNotFoundError when one of them was swept away: reload the snapshot; DamagedFileError where one holds no
+    longer what was written; StoreError where the disk refuses.
     """
     chunks: list[pa.Array] = []
     for file in files:
         try:
             column = pq.read_table(root / file.path, columns=["event_id"], partitioning=None).column("event_id")
-        except (pa.ArrowInvalid, pa.ArrowKeyError, KeyError) as error:
-            raise StoreError(f"Cannot read event ids from {root / file.path}: {error}", remedy="Restore it") from error
+        except FileNotFoundError:
+            raise
+        except (OSError, pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError, KeyError) as error:
+            said = f"Cannot read event ids from {root / file.path}: {str(error).strip().rstrip('.')}"
+            if isinstance(error, OSError) and error.errno is not None:
+                raise StoreError(said, remedy="Check the disk, and who may read the file") from error
+            raise DamagedFileError(said, remedy=GIVE_UP) from error  # what Arrow cannot make sense of has no errno
         chunks.extend(column.cast(pa.binary()).chunks)  # another writer may use another flavour of binary
     ids = pa.chunked_array(chunks, type=pa.binary())
     if not _ids_fit(ids):

@@ -13,7 +13,7 @@ from storage.lake.handle import open_table
 from storage.lake.mending import mend
 from storage.lake.snapshot import LakeFile
 from storage.lake.table import Lake
-from storage.lake.verifying import damaged_files
+from storage.lake.verifying import damaged_files, unreadable_files
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +44,20 @@ class Repaired:
 def repair(lake: Lake) -> Repaired:
     """Take back torn ends as opening the lake does, and files that are missing or damaged out of the table.
 
-    A damaged file stays on the disk for three hours. Durable on return. Raises StoreError where the table cannot be
+    A damaged file stays on the disk for three hours. All events' ids are read: a file whose bytes were changed in place
+    lets no event of its date be stored. Durable on return. Raises StoreError where the table cannot be
     read even then, or the disk refuses; ConflictError where others commit all the time.
     """
     try:
         taken_back = mend(lake.root)
     except OSError as error:
         raise StoreError(f"Cannot mend {lake.root}: {error}", remedy="Check that its files may be changed") from error
+    unreadable = set(unreadable_files(lake.snapshot()))
     for _ in range(_TRIES):
         table = open_table(lake.root)
-        gone = [file for file, _ in damaged_files(lake.snapshot_of(table))]
+        held = lake.snapshot_of(table)
+        damaged = {file for file, _ in damaged_files(held)} | unreadable
+        gone = [file for file in held.files if file in damaged]
         streams = _streams(lake, gone)
         try:
             if gone:

@@ -24,7 +24,7 @@ from storage.lake.durable import sync_entries, sync_folders
 from storage.lake.entries import last_checkpoint, log_folder
 from storage.lake.handle import CHECKPOINT_INTERVAL, amend_properties, checkpoint, create_table, open_table, reason
 from storage.lake.mending import mend
-from storage.lake.parquet import check_rows
+from storage.lake.parquet import GIVE_UP, check_rows
 from storage.lake.place import lake_root
 from storage.lake.publishing import add, commit_info, milliseconds, publish
 from storage.lake.replay import Replay
@@ -117,9 +117,7 @@ class Lake:
                 log.debug("another writer committed first; checking again")
             except FileNotFoundError as error:
                 if gone == str(error):
-                    raise StoreError(
-                        f"A file of the lake at {self.root} is gone: {error}", remedy="Restore it"
-                    ) from error
+                    raise StoreError(f"A file of the lake at {self.root} is gone: {error}", remedy=GIVE_UP) from error
                 gone = str(error)
                 log.debug("files were swept while being read; loading the table again")
                 self._log.forget()

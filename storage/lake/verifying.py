@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from acrwatch.core.errors import StoreError
 from storage.lake.entries import checkpoint_version, checkpoints, entry_path, entry_versions, read_actions
-from storage.lake.parquet import read_ids
+from storage.lake.parquet import GIVE_UP, DamagedFileError, read_ids
 from storage.lake.snapshot import LakeFile, Snapshot
 from storage.lake.table import Lake
 
@@ -97,31 +97,48 @@ def damaged_files(snapshot: Snapshot) -> list[tuple[LakeFile, int | None]]:
 
 def _of_file(damage: tuple[LakeFile, int | None]) -> Finding:
     file, size = damage
-    remedy = "Restore the file from a backup; or run with --repair, which gives its rows up"
     if size is None:
-        return Finding("file_missing", f"{file.path} ({file.rows} rows of {file.date}) is missing", remedy)
+        return Finding("file_missing", f"{file.path} ({file.rows} rows of {file.date}) is missing", GIVE_UP)
     said = f"{file.path} ({file.rows} rows of {file.date}) has {size} bytes instead of {file.size}"
-    return Finding("file_damaged", said, remedy)
+    return Finding("file_damaged", said, GIVE_UP)
+
+
+def unreadable_files(snapshot: Snapshot) -> list[LakeFile]:
+    """Return the files that hold no longer what was written, whatever their size: all events' ids are read for it."""
+    found = []
+    for file in snapshot.files:
+        try:
+            read_ids(snapshot.root, [file])
+        except FileNotFoundError:
+            continue
+        except DamagedFileError:
+            found.append(file)
+    return found
 
 
 def _duplicates(snapshot: Snapshot, damaged: set[LakeFile], *, full: bool) -> list[Finding]:
     dates = sorted({file.date for file in snapshot.files})
     found = []
     for day in dates if full else dates[-SAMPLED_DATES:]:
-        files = [file for file in snapshot.between(day, day) if file not in damaged]
+        chunks, rows = [], 0
         try:
-            ids = read_ids(snapshot.root, files)
+            for file in snapshot.between(day, day):
+                if file in damaged:
+                    continue
+                try:
+                    chunks += read_ids(snapshot.root, [file]).chunks
+                    rows += file.rows
+                except StoreError as error:
+                    said = f"{error.message} ({file.rows} rows of {day})"
+                    found.append(Finding("file_unreadable", said, error.remedy))
         except FileNotFoundError:  # compacted and swept while we looked; a lasting loss is found by the files
             continue
-        except (StoreError, OSError) as error:
-            remedy = "Restore the file from a backup"
-            found.append(Finding("file_unreadable", f"Files of {day} cannot be read: {error}", remedy))
-            continue
+        ids = pa.chunked_array(chunks, type=pa.binary())
         twice = len(ids) - pc.count_distinct(ids).as_py()
         if twice:
             said = f"{twice} rows of {day} repeat the id of another"
             found.append(Finding("duplicate_ids", said, "Report it: acrwatch writes no event twice"))
-        if len(ids) != sum(file.rows for file in files):
-            said = f"{day} holds {len(ids)} rows; the log says {sum(file.rows for file in files)}"
+        if len(ids) != rows:
+            said = f"{day} holds {len(ids)} rows; the log says {rows}"
             found.append(Finding("row_count", said, "Report it, with the folder _delta_log"))
     return found

@@ -136,3 +136,23 @@ def test_statistics_cover_the_pruning_columns_and_match_the_file(lake: Lake, mak
     assert found["numRecords"] == pq.read_metadata(lake.root / add["path"]).num_rows == 5
     assert found["minValues"] == {"event_time": "2026-11-22T12:00:00.000000Z", "sequence_number": 0}
     assert found["maxValues"] == {"event_time": "2026-11-22T12:00:00.004000Z", "sequence_number": 4}
+
+
+def test_a_damaged_file_keeps_neither_other_dates_nor_clean_up_from_their_turn(
+    lake: Lake, make_events: MakeEvents, noon: datetime
+) -> None:
+    for number in range(30):
+        lake.commit(make_events([number], at=noon + timedelta(days=number % 3)), {})
+    first = lake.snapshot().files[0]
+    (lake.root / first.path).write_bytes(bytes(first.size))
+    stray = lake.root / f"event_date={noon.date()}" / "stray.parquet"
+    stray.write_bytes(b"")
+    os.utime(stray, (0, 0))
+
+    done = maintain(lake, now=datetime.now(UTC))
+
+    assert done.dates == tuple(noon.date() + timedelta(days=days) for days in (1, 2))
+    assert (done.checkpoint, stray.exists()) == (True, False)
+    assert done.failed is not None
+    assert str(noon.date()) in done.failed.message
+    assert "db verify" in done.failed.remedy

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from deltalake import DeltaTable
 
+from acrwatch.core.errors import StoreError
 from storage.lake import Lake
 from storage.lake.compaction import TARGET_BYTES, compact
 from storage.lake.draft import Draft
@@ -52,7 +53,20 @@ def _corrupt_checkpoint(lake: Lake) -> None:
     path.write_bytes(b"PAR1" + bytes(500) + b"PAR1")
 
 
+def _change_bytes(lake: Lake) -> None:
+    path = lake.root / lake.snapshot().files[0].path
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(byte ^ 0x5A for byte in content[4:-200]) + content[-200:])
+
+
+def _blank(lake: Lake) -> None:
+    path = lake.root / lake.snapshot().files[0].path
+    path.write_bytes(bytes(path.stat().st_size))
+
+
 DAMAGE = [
+    (_change_bytes, "file_unreadable"),
+    (_blank, "file_unreadable"),
     (_truncate_last_entry, "entry_torn"),
     (_empty_last_entry, "entry_torn"),
     (_delete_file, "file_missing"),
@@ -123,6 +137,34 @@ def test_a_repair_says_which_rows_it_gave_up(
     assert done.lost == (Lost(lost.path, noon.date(), 1, (stream,)),)
     assert stored(ten) == ids([*range(9), 10])
     assert ten.position(stream) == 9
+
+
+@pytest.mark.parametrize("damage", [_change_bytes, _blank])
+def test_a_file_changed_in_place_is_named_and_its_date_takes_events_again_after_a_repair(
+    ten: Lake, make_events: MakeEvents, damage: Callable[[Lake], None]
+) -> None:
+    broken = ten.snapshot().files[0].path
+    damage(ten)
+
+    (finding,) = verify(ten)
+    assert broken in finding.message
+    assert "--repair" in finding.remedy
+    with pytest.raises(StoreError, match="--repair"):
+        Lake(ten.root).commit(make_events([99]), {})
+    assert [lost.path for lost in repair(ten).lost] == [broken]
+    assert Lake(ten.root).commit(make_events([99]), {}).rows == 1
+
+
+def test_a_file_that_may_not_be_read_is_not_given_up(ten: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("storage.lake.parquet.pq.read_table", refuse)
+
+    with pytest.raises(StoreError, match="Check the disk"):
+        repair(ten)
+    monkeypatch.undo()
+    assert verify(ten) == []
 
 
 def test_what_was_given_up_can_be_stored_again(ten: Lake, make_events: MakeEvents, stored: Stored, ids: Ids) -> None:
