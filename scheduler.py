@@ -243,10 +243,13 @@ class Parts:
         return done
 
     def _purge(self, now: datetime) -> None:
-        gone = purge(self.database, now=now, keep=self.config.store.state_retention)
+        store = self.config.store
+        events_from = None if store.retention is None else first_kept(store.retention, now)
+        gone = purge(self.database, now=now, keep=store.state_retention, events_from=events_from)
         self._purged = now
-        if gone.deliveries or gone.runs:
-            log.info("forgot %d finished deliveries and %d runs", gone.deliveries, gone.runs)
+        if gone.deliveries or gone.runs or gone.rejects:
+            said = "forgot %d finished deliveries, %d runs and %d rejects"
+            log.info(said, gone.deliveries, gone.runs, gone.rejects)
 
     def hints(self) -> list[int]:
         """Return the versions of the lake that the detections' cursors point to."""

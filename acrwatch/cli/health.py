@@ -34,6 +34,7 @@ def health_lines(session: Session, connection: "Connection") -> list[str]:
         *incident_lines(connection, now=now),
         *unjudged_lines(connection, since=now - _SPAN),
         *rejected_lines(connection, since=now - _SPAN),
+        *dropped_lines(session, connection),
     ]
 
 
@@ -132,3 +133,19 @@ def rejected_lines(connection: "Connection", *, since: datetime) -> list[str]:
     count = f"{_COUNTED} or more" if len(found) == _COUNTED else str(len(found))
     noun = "record" if len(found) == 1 else "records"
     return [f"Health: {count} {noun} refused in the last day and not judged; see `acrwatch rejects list --pending`."]
+
+
+def dropped_lines(session: Session, connection: "Connection") -> list[str]:
+    """Return how many refused records of today and yesterday (UTC) could not even be kept."""
+    from storage.state import rejects
+
+    today, keep = session.clock.now().date(), session.config.store.state_retention
+    number = rejects.dropped(connection, today - timedelta(days=1), today)
+    if not number:
+        return []
+    line = (
+        f"Health: {counted(number, 'refused record')} since yesterday {noun_of(number, 'was', 'were')} only counted: "
+        f"{rejects.MAX_TOTAL_BYTES >> 20} MB of rejects are kept already. See `acrwatch rejects list` for who sends "
+        f"them; those over {keep.days} days old make room."
+    )
+    return [line]

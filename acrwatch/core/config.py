@@ -54,7 +54,8 @@ STORE: Final = (
         "state_retention",
         at_least_a_day,
         timedelta(days=30),
-        "How long runs and finished deliveries are remembered, at least 1d. What was not delivered is never forgotten.",
+        "How long runs, finished deliveries and replayed rejects are remembered, at least 1d. What was not delivered "
+        "is never forgotten.",
     ),
 )
 DETECTIONS: Final = (

@@ -1,16 +1,18 @@
-"""What of the state is only a record of work done goes after a while: deliveries that arrived, and finished runs.
+"""What of the state is only a record of work done goes after a while: deliveries that arrived, finished runs, and
+rejects that became events.
 
-Alerts, their history and their evidence stay for good, and so does whatever has not been delivered.
+Alerts, their history and their evidence stay for good, and so does whatever has not been delivered. Rejects that wait
+go with the events of their time, and before that only where there is no room left for new ones.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, and_, delete, func, or_, select
 
-from storage.state import outbox
+from storage.state import outbox, rejects
 from storage.state.database import Database
 from storage.state.runs import SUCCEEDED
 from storage.state.tables import attempts, deliveries, runs
@@ -31,18 +33,22 @@ class Purged:
 
     deliveries: int = 0
     runs: int = 0
+    rejects: int = 0
 
 
-def purge(database: Database, *, now: datetime, keep: timedelta) -> Purged:
-    """Drop deliveries sent or folded, with their attempts, and runs that ended longer than `keep` ago.
+def purge(database: Database, *, now: datetime, keep: timedelta, events_from: date | None = None) -> Purged:
+    """Drop deliveries sent or folded, with their attempts, runs that ended and rejects replayed longer than `keep` ago.
 
     Runs that matched and changed nothing and left nothing unjudged go after a day; each detection's last run stays.
-    In many short transactions. Raises what `Database.begin` raises; what went until then is gone.
+    Rejects of UTC dates before `events_from`, of which no event is kept either, go, replayed or not; and where room for
+    new ones gets short, those older than `keep`. In many short transactions. Raises what `Database.begin` raises; what
+    went until then is gone.
     """
     oldest = now - keep
     return Purged(
         _repeat(database, lambda connection: _forget_deliveries(connection, oldest)),
         _repeat(database, lambda connection: _forget_runs(connection, oldest, now - min(keep, QUIET_RUNS))),
+        _repeat(database, lambda connection: _forget_rejects(connection, oldest, events_from)),
     )
 
 
@@ -75,3 +81,11 @@ def _forget_runs(connection: Connection, oldest: datetime, oldest_quiet: datetim
     newest = select(func.max(runs.c.id)).group_by(runs.c.detection).scalar_subquery()
     old = select(runs.c.id).where(over, runs.c.id.not_in(newest)).order_by(runs.c.id).limit(_AT_ONCE)
     return connection.execute(delete(runs).where(runs.c.id.in_(old.scalar_subquery()))).rowcount
+
+
+def _forget_rejects(connection: Connection, oldest: datetime, events_from: date | None) -> int:
+    gone = 0 if events_from is None else rejects.expire(connection, events_from)
+    gone += rejects.forget_replayed(connection, before=oldest, limit=_AT_ONCE)
+    if rejects.is_crowded(connection):
+        gone += rejects.expire(connection, oldest.astimezone(UTC).date())
+    return gone

@@ -20,6 +20,7 @@ MAX_TOTAL_BYTES: Final = 256 * 1024 * 1024
 # Names in ingest_counts. The bytes are kept per date so that expiring a date gives its share back.
 DROPPED: Final = "rejects_dropped"
 _BYTES: Final = "rejects_bytes"
+_CROWDED: Final = 0.9  # of MAX_TOTAL_BYTES: old rejects then make room for new ones
 _ROW_BYTES: Final = 200  # a row without its body and detail takes about this much, with its indexes
 
 Key = tuple[str, int, int]
@@ -119,6 +120,32 @@ def expire(connection: Connection, before: date) -> int:
         delete(ingest_counts).where(ingest_counts.c.name == _BYTES, ingest_counts.c.date < before.isoformat())
     )
     return gone.rowcount
+
+
+def forget_replayed(connection: Connection, *, before: datetime, limit: int) -> int:
+    """Delete up to `limit` rejects that became events before a moment, make their room free again; return how many."""
+    key = rejects.c.stream, rejects.c.sequence_number, rejects.c.ordinal
+    size = (_ROW_BYTES + func.length(rejects.c.body) + func.length(rejects.c.detail)).label("size")
+    old = select(*key, rejects.c.rejected_at, size).where(rejects.c.replayed_at < before).order_by(*key).limit(limit)
+    freed: dict[date, int] = {}
+    found = connection.execute(old).all()
+    for stream, number, ordinal, rejected_at, size_of_row in found:
+        connection.execute(delete(rejects).where(_is((stream, number, ordinal))))
+        day = rejected_at.astimezone(UTC).date()
+        freed[day] = freed.get(day, 0) + size_of_row
+    for day, size_of_day in sorted(freed.items()):
+        counts.add(connection, day, {_BYTES: -size_of_day})
+    return len(found)
+
+
+def is_crowded(connection: Connection) -> bool:
+    """Return whether so much is kept that there is soon, or already, no room for more."""
+    return _total_bytes(connection) > MAX_TOTAL_BYTES * _CROWDED
+
+
+def dropped(connection: Connection, since: date, until: date) -> int:
+    """Return how many rejects of these UTC dates, both included, were only counted for lack of room."""
+    return sum(names.get(DROPPED, 0) for names in counts.read(connection, since, until).values())
 
 
 def _key(reject: Reject) -> Key:

@@ -183,6 +183,15 @@ def test_records_refused_in_the_last_day_are_said(call: Call, database: Database
     assert ("Health: 3 records refused in the last day" in call("alerts", "list").stderr) is said
 
 
+def test_refused_records_that_were_only_counted_are_said(
+    call: Call, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejects, "MAX_TOTAL_BYTES", 0)
+    with database.begin() as connection:
+        rejects.store(connection, [Reject("s", 1, 0, "missing_member", "no time", b"{}", 2)], now=NOW)
+    assert "Health: 1 refused record since yesterday was only counted" in call("alerts", "list").stderr
+
+
 def test_unjudged_events_are_said(call: Call, database: Database) -> None:
     run = runs.Run("pull-outside-allowed-ranges", "v", SEEN, SEEN, runs.SUCCEEDED, new_events=9, unjudged=4)
     with database.begin() as connection:

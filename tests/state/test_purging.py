@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from storage.state import outbox, purging, runs
+from acrwatch.core.model import Reject
+from storage.state import outbox, purging, rejects, runs
 from storage.state.database import Database
 from storage.state.outbox import Attempt
 from storage.state.purging import Purged, purge
@@ -112,3 +113,51 @@ def test_a_heap_goes_in_many_transactions(database: Database, now: datetime, mon
         _deliver(database, now - KEEP - DAY, f"A{number}", "sent")
         _run(database, now - KEEP - DAY)
     assert _purge(database, now) == Purged(deliveries=5, runs=4)
+
+
+def _refuse(database: Database, at: datetime, number: int, *, replayed: datetime | None = None) -> None:
+    with database.begin() as connection:
+        rejects.store(connection, [Reject("s", number, 0, "invalid_json", "é", b"x" * 700, 700)], now=at)
+        if replayed is not None:
+            rejects.mark_replayed(connection, [("s", number, 0)], now=replayed)
+
+
+def _refused(database: Database) -> list[int]:
+    with database.connect() as connection:
+        return sorted(one.sequence_number for one in rejects.recent(connection, limit=9))
+
+
+def test_rejects_that_became_events_go_after_the_retention_and_make_room(
+    database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejects, "MAX_TOTAL_BYTES", 2_000)
+    _refuse(database, now - 40 * DAY, 1, replayed=now - 31 * DAY)
+    _refuse(database, now - 40 * DAY, 2)
+    _refuse(database, now, 3)
+    assert _refused(database) == [1, 2]
+
+    assert _purge(database, now) == Purged(rejects=1)
+    _refuse(database, now, 3)
+    assert _refused(database) == [2, 3]
+
+
+def test_rejects_that_wait_go_with_the_events_of_their_time(database: Database, now: datetime) -> None:
+    for number, days in enumerate((400, 200)):
+        _refuse(database, now - days * DAY, number)
+    assert _purge(database, now) == Purged()
+    assert purge(database, now=now, keep=KEEP, events_from=(now - 365 * DAY).date()) == Purged(rejects=1)
+    assert _refused(database) == [1]
+
+
+def test_old_rejects_give_way_where_there_is_no_room_for_new_ones(
+    database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejects, "MAX_TOTAL_BYTES", 1_900)
+    _refuse(database, now - KEEP - 2 * DAY, 1)
+    _refuse(database, now - DAY, 2)
+    _refuse(database, now, 3)
+    assert _refused(database) == [1, 2]
+
+    assert _purge(database, now) == Purged(rejects=1)
+    _refuse(database, now, 3)
+    assert _refused(database) == [2, 3]
