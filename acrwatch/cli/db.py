@@ -132,7 +132,7 @@ def _lake(session: Session) -> "Lake":
 
 
 def _read_imports_again(session: Session) -> None:
-    """Let files be imported again: those imported before would be passed over."""
+    """Let files be imported, and archives be read, again: what was read before would be passed over."""
     from storage.state.forgetting import forget_imports
 
     with session.database() as database, database.begin() as connection:
@@ -155,7 +155,10 @@ def _schema(session: Session) -> "list[Finding]":
 
 def _tell(findings: "list[Finding]", repaired: "Repaired | None") -> None:
     for version in repaired.taken_back if repaired else ():
-        note(f"Version {version} was torn and is taken back; its sources send its rows again.")
+        note(
+            f"Version {version} was torn and is taken back. An event hub sends its rows again; what came by other "
+            "roads is stored again when it is read again."
+        )
     lost = repaired.lost if repaired else ()
     for file in lost:
         streams = ", ".join(file.streams) or "unknown streams (the log no longer says)"
@@ -163,8 +166,9 @@ def _tell(findings: "list[Finding]", repaired: "Repaired | None") -> None:
     if lost:
         note(
             f"Lost from the lake: {counted(sum(file.rows for file in lost), 'row')}. To get them back: import their "
-            "files again (acrwatch import), or read the hub anew while it still holds them (acrwatch ingest reset). "
-            "What is still there is not stored twice."
+            "files again (acrwatch import), read their hours of a storage account again (acrwatch backfill archive) or "
+            "of a workspace (acrwatch backfill log-analytics --again), or read the hub anew while it still holds them "
+            "(acrwatch ingest reset). What is still there is not stored twice."
         )
     for finding in findings:
         note(f"{finding.kind}: {finding.message}. {finding.remedy}.")

@@ -41,6 +41,12 @@ class BlobLedger:
         """Return the blobs, by the name of their progress, of which something was read that is not stored yet."""
         return self._marks.waiting()
 
+    def begin(self, last: int) -> None:
+        """Go on with another stream, whose messages up to `last` are stored; its numbers are not those of the one
+        before. Settle what that one noted first."""
+        self._marks = Marks()
+        self._marks.stored(last)
+
     def stored(self, sequence_number: int) -> None:
         """Note that everything up to this message is durable."""
         self._marks.stored(sequence_number)

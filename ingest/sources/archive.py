@@ -151,20 +151,27 @@ class ArchiveSource:
             log.warning("%s: what stopping would write waits for the next start: %s", self.name, error)
 
     def _take_stream(self) -> None:
+        self._ledger.settle()
         taken = None if self._backfill else self._ledger.claim_stream()
         self._stream, self._number = taken or (f"{self.name}/{uuid.uuid4().hex[:8]}", -1)
         self._stored = self._number
-        self._ledger.stored(self._number)
+        self._ledger.begin(self._number)
 
     def _begin_look(self) -> None:
         now = self._opening.clock.now()
         self._look = self._messages(self._backfill or self._hours(now), now)
 
     def _hours(self, now: datetime) -> Hours:
-        """Return what a look has to go through: nothing that the last one knew to be final."""
+        """Return what a look has to go through: nothing that the last one knew to be final.
+
+        Where our clock has been ahead, nobody knows when that look was: then all that is followed is listed once more.
+        """
         known = self._ledger.looked()
         if known is not None:
-            self._first, looked_at = known
+            self._first, looked_at = min(known[0], floor(now)), known[1]
+            if looked_at > now + HOUR:
+                log.warning("%s: our clock was ahead when it was last read (%s); listing all", self.name, looked_at)
+                return Hours(self._first, now + HOUR)
             return Hours(max(self._first, floor(looked_at - self._relist)), now + HOUR)
         if self._start == "earliest":
             return Hours(None, now + HOUR)

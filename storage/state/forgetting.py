@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, func, select, tuple_
 
 from storage.state.habits import WHOLE
-from storage.state.tables import files, habit_days, habit_firsts, habit_matches, network_days
+from storage.state.tables import blobs, files, habit_days, habit_firsts, habit_matches, network_days
 
 # SQLite takes at most 32,766 variables in one statement.
 _SUBJECTS_AT_ONCE: Final = 500
@@ -48,9 +48,11 @@ def forget_habits(connection: Connection, *, before: date) -> int:
 
 
 def forget_imports(connection: Connection) -> int:
-    """Forget which files were wholly imported, so that the next import reads them again; return how many.
+    """Forget which files were wholly imported, and how far each blob of an archive was read, so that the next import,
+    or backfill, reads them again; return how many.
 
-    For rows that a repair gave up: the ledger cannot say which file they came from. What the lake still holds is not
+    For rows that a repair gave up: the ledgers cannot say which file they came from. What the lake still holds is not
     stored twice.
     """
-    return connection.execute(delete(files).where(files.c.finished_at.is_not(None))).rowcount
+    imported = connection.execute(delete(files).where(files.c.finished_at.is_not(None))).rowcount
+    return imported + connection.execute(delete(blobs)).rowcount

@@ -7,6 +7,7 @@ import pytest
 from acrwatch.core.errors import ConfigError, NotFoundError
 from ingest.archive.layout import Listed, hour_of
 from ingest.archive.look import Hours
+from storage.state import forgetting, positions
 from tests.archive.conftest import Bench, look
 from tests.archive.container import ADDRESS, EXPORT, NOW, ROOT, hourly, lines
 from tests.ingest_pipeline.scene import Script
@@ -63,6 +64,30 @@ def test_a_restart_looks_again_at_the_hours_that_may_have_grown_and_at_no_others
     assert "user200@example.com" not in bench.rows()
 
 
+def test_a_clock_that_was_ahead_and_went_back_hides_no_blob(bench: Bench) -> None:
+    bench.container.append(hourly(12), lines(0))
+    bench.clock.forward(days=2)
+    bench.store(bench.source())
+    bench.clock.forward(days=-2, hours=1)
+    bench.container.append(hourly(12), lines(1))
+    bench.container.append(hourly(13), lines(2))
+    bench.store(bench.source())
+    assert bench.rows() == [f"user{number}@example.com" for number in range(3)]
+    bench.container.prefixes.clear()
+    bench.store(bench.source())
+    assert set(bench.container.prefixes) == {f"{ROOT}y=2026/m=11/d=22/"}
+
+
+def test_latest_by_a_clock_that_was_ahead_is_no_later_than_now(bench: Bench) -> None:
+    bench.clock.forward(days=2)
+    bench.container.append(hourly(9), lines(0))
+    bench.store(bench.source(start="latest"))
+    bench.clock.forward(days=-2)
+    bench.container.append(hourly(12), lines(1))
+    bench.store(bench.source(start="latest"))
+    assert "user1@example.com" in bench.rows()
+
+
 def test_a_look_that_was_not_stored_is_not_remembered(bench: Bench) -> None:
     bench.container.append(hourly(1, day=18), lines(0))
     source = bench.source()
@@ -97,6 +122,30 @@ def test_a_stream_that_was_put_down_is_taken_up_with_its_numbers(bench: Bench) -
     assert len({message.stream for message in found}) == 1
     assert found[0].stream.startswith(f"{ADDRESS.name}/")
     assert [message.sequence_number for message in found] == [0, 1, 2]
+
+
+def test_a_stream_taken_up_from_another_process_counts_only_what_was_stored_of_it(bench: Bench) -> None:
+    """Numbers of the stream that was read before say nothing of this one's."""
+    long, other = bench.source(), bench.source()
+    for number in range(3):
+        bench.container.append(hourly(12), lines(number))
+        if number == 0:
+            long.start()
+        look(long)
+    other.start()
+    bench.container.append(hourly(12), lines(3))
+    look(other)
+    other.stop()
+    long.stop()
+    with bench.database.begin() as connection:  # a third process takes up the longer stream
+        positions.forget(
+            connection, next(name for name, at in positions.hints(connection).items() if at.sequence_number == 2)
+        )
+    long.start()
+    bench.container.append(hourly(12), lines(4))
+    assert look(long, store=False)[0].sequence_number == 1
+    long.poll(0)  # whatever counts as stored is written down by now
+    assert bench.store(bench.source()).events == 1
 
 
 def test_a_stream_of_which_something_is_not_stored_is_never_taken_up(bench: Bench) -> None:
@@ -171,6 +220,16 @@ def test_a_backfill_reads_its_hours_of_its_registries_once(bench: Bench) -> None
     assert look(source) == []
     assert (source.progress.files_done, source.progress.files_total) == (2, 2)
     source.stop()
+
+
+def test_after_a_repair_a_backfill_reads_its_hours_again(bench: Bench) -> None:
+    bench.container.append(hourly(12), lines(*range(3)))
+    hours = Hours(NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+    assert bench.store(bench.source(backfill=hours)).events == 3
+    with bench.database.begin() as connection:
+        assert forgetting.forget_imports(connection) == 1
+    again = bench.store(bench.source(backfill=hours))
+    assert (again.events, again.duplicates) == (0, 3)
 
 
 def test_following_goes_on_behind_what_a_backfill_read(bench: Bench) -> None:
