@@ -2,10 +2,11 @@
 
 import hashlib
 import itertools
+import logging
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,8 @@ from ingest.files.split import pieces
 from ingest.opening import Opening
 from ingest.unreadable import Unreadable
 from storage.state.ledger import ImportedFile
+
+log = logging.getLogger(__name__)
 
 TYPE: Final = "files"
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
@@ -93,12 +96,17 @@ class FilesSource:
         for path, size in sizes.items():
             self.progress.current = str(path)
             try:
+                before = _state(path)
                 sha256 = content_hash(path)
                 if sha256 in seen:
                     self.progress.files_skipped += 1
                 else:
-                    seen.add(sha256)
-                    yield from self._read(path, size, sha256, done)
+                    records = yield from self._read(path, sha256, done)
+                    if _state(path) == before:
+                        seen.add(sha256)
+                        self._ledger.note(self._number, ImportedFile(sha256, str(path), size, records))
+                    else:  # what was read need not be what was hashed, which may live on under another name
+                        log.warning("%s changed while it was read; the next import reads it again", path)
             except OSError as error:
                 under = f"path/{hashlib.sha256(os.fsencode(path)).hexdigest()}"
                 yield self._unreadable(path, (under, 0), b"", 0, "unreadable_file", error.strerror or str(error))
@@ -106,7 +114,8 @@ class FilesSource:
             self.progress.files_done += 1
             self.progress.bytes_done = done
 
-    def _read(self, path: Path, size: int, sha256: str, done: int) -> Iterator[Message]:
+    def _read(self, path: Path, sha256: str, done: int) -> Generator[Message, None, int]:
+        """Yield the messages of a file; return how many records there were."""
         records = 0
         # What a file rejects is kept under its content: the stream is new with every import.
         under = ((f"file/{sha256}", number) for number in itertools.count())
@@ -119,7 +128,7 @@ class FilesSource:
                 message = self._message(piece.body, next(under))
                 self.progress.bytes_done = done + file.tell()
                 yield message
-        self._ledger.note(self._number, ImportedFile(sha256, str(path), size, records))
+        return records
 
     def _message(self, body: bytes, under: tuple[str, int]) -> Message:
         self._number += 1
@@ -138,6 +147,15 @@ class FilesSource:
             detail=f"{path}: {detail}",
             body_length=length,
         )
+
+
+def _state(path: Path) -> tuple[int, int, int, int] | None:
+    """Return what changes when a file is written to, or another takes its place; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _size(path: Path) -> int:

@@ -2,13 +2,16 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from acrwatch.core.errors import NotFoundError
 from acrwatch.core.model import Message
+from ingest.files.listing import content_hash
 from ingest.opening import Opening
+from ingest.sources import files
 from ingest.sources.files import FilesSource
 from ingest.unreadable import Unreadable
 
@@ -154,6 +157,36 @@ def test_a_grown_file_is_read_again(tmp_path: Path, opening: Opening) -> None:
     imported(FilesSource([path], opening))
     path.write_bytes(lines("a", "b"))
     assert names(imported(FilesSource([path], opening))) == ["a", "b"]
+
+
+def _rotate(path: Path) -> None:
+    path.rename(path.with_suffix(".1"))
+    path.write_bytes(lines("c"))
+
+
+def _copy_and_truncate(path: Path) -> None:
+    path.with_suffix(".1").write_bytes(path.read_bytes())
+    path.write_bytes(lines("c"))
+
+
+@pytest.mark.parametrize("change", [_rotate, _copy_and_truncate])
+def test_a_file_that_gives_way_to_another_while_it_is_read_is_not_taken_for_imported(
+    tmp_path: Path, opening: Opening, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(lines("a", "b"))
+
+    def hashed(path: Path) -> str:
+        found = content_hash(path)
+        change(path)
+        return found
+
+    monkeypatch.setattr(files, "content_hash", hashed)
+    assert names(imported(FilesSource([path], opening))) == ["c"]
+    monkeypatch.undo()
+
+    assert names(imported(FilesSource([path, path.with_suffix(".1")], opening))) == ["c", "a", "b"]
+    assert imported(FilesSource([path, path.with_suffix(".1")], opening)) == []
 
 
 def test_progress_counts_bytes_as_they_lie_on_disk(tmp_path: Path, opening: Opening) -> None:
