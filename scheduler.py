@@ -67,6 +67,8 @@ MAINTAIN_EVERY: Final = timedelta(minutes=1)
 WATCH_EVERY: Final = timedelta(minutes=5)
 PURGE_EVERY: Final = timedelta(hours=1)  # with maintenance; it looks through all that is kept
 
+_LOOK_AT_THE_CLOCK: Final = timedelta(seconds=30)
+
 _JOBS: Final = ("detect", "deliver", "maintain", "watch")
 # Of each job one runs, one waits because it was woken meanwhile, and one may have ended but not be counted off yet:
 # with only two, a wake in that moment would be refused, and what it was for would wait for the next turn.
@@ -236,7 +238,7 @@ class Parts:
             with self.database.begin() as connection:
                 forgetting.forget_network_days(connection, before=first_kept(retention, now))
                 forgetting.forget_habits(connection, before=first_kept(retention, now))
-        if self._purged is None or now - self._purged >= PURGE_EVERY:
+        if self._purged is None or abs(now - self._purged) >= PURGE_EVERY:  # the clock may go back
             self._purge(now)
         if done.failed is not None:
             raise done.failed
@@ -313,9 +315,19 @@ class Service:
         """Start, and stop on SIGTERM or SIGINT. Call it from the main thread."""
         with _signals(self._stopping):
             self.start()
-            self._stopping.wait()
+            while not self._stopping.wait(_LOOK_AT_THE_CLOCK.total_seconds()):
+                self.bring_forward()
             log.info("stopping: the commit and the pass under way finish first")
             self.stop()
+
+    def bring_forward(self) -> None:
+        """Wake jobs whose next turn is further ahead than turns are apart, as after a clock that was set back: they
+        would stand still until it has come that far again."""
+        now = datetime.now(UTC)
+        for job in self._scheduler.get_jobs():
+            if job.next_run_time is not None and job.next_run_time - now > job.trigger.interval:
+                log.warning("the clock went back: %s runs now, not at %s", job.id, job.next_run_time)
+                self.wake(job.id)
 
     def wake(self, job: str) -> None:
         """Let a job run now rather than at its next turn."""

@@ -182,6 +182,19 @@ def test_many_wakes_while_a_job_runs_are_one_more_turn(parts: GatedParts) -> Non
     assert parts.delivering.turns == 2
 
 
+def test_jobs_do_not_wait_for_a_clock_that_was_set_back(parts: GatedParts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "DELIVER_EVERY", timedelta(days=1))
+    with started(parts) as service:
+        until(lambda: parts.delivering.turns == parts.passing.turns == 1)
+        service.bring_forward()
+        service._scheduler.modify_job("deliver", next_run_time=datetime.now(UTC) + timedelta(days=1, hours=2))
+        service.bring_forward()
+        until(lambda: parts.delivering.turns == 2)
+        until(lambda: taken_up(service, "deliver"))
+        service.bring_forward()
+    assert (parts.delivering.turns, parts.passing.turns) == (2, 1)
+
+
 def test_a_job_that_fails_is_an_incident_until_a_turn_succeeds(parts: GatedParts) -> None:
     with started(parts) as service:
         until(lambda: parts.delivering.turns == 1)
