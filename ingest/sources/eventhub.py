@@ -161,12 +161,18 @@ def reset(values: Mapping[str, object], lake: Committer, partitions: Sequence[st
     """Open a new epoch for these partitions of the hub that the settings describe; for all that have one if none given.
 
     A running process begins to read the hub from its beginning within half a minute. Returns the new stream of each
-    partition. Raises ConfigError if nothing of the hub is stored, StoreError.
+    partition. Raises ConfigError if nothing of the hub, or of one of these partitions, is stored, StoreError.
     """
     address = from_settings(values)
-    chosen = partitions or known_partitions(lake, address)
+    known = known_partitions(lake, address)
+    chosen = partitions or known
     if not chosen:
         raise ConfigError(f"nothing is stored of {address.name}", remedy="There is nothing to reset")
+    if unknown := sorted(set(chosen) - set(known)):
+        raise ConfigError(
+            f"nothing is stored of partition {', '.join(unknown)} of {address.name}",
+            remedy=f"Something is stored of: {', '.join(known) or 'none'}",
+        )
     return open_epoch(lake, address, chosen)
 
 

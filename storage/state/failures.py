@@ -37,6 +37,7 @@ _SQLITE: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
 
 # PostgreSQL's codes, longest match first: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _POSTGRESQL: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
+    "25006": (StateUnavailableError, "is read-only", "Is it a standby? Point store.database at the primary"),
     "3D000": (ConfigError, "does not exist", "Create it: CREATE DATABASE ... OWNER ..."),
     "40001": (ConflictError, "was changed by another process first", "Try again"),
     "40P01": (ConflictError, "was changed by another process first", "Try again"),
@@ -44,8 +45,10 @@ _POSTGRESQL: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
     "42P01": (StoreError, "lacks a table", _MIGRATE),
     "53100": (StateUnavailableError, "cannot grow: its disk is full", "Free some space on the database server"),
     "53300": (RemoteUnreachableError, "has no connection left", "Raise max_connections, or run fewer processes"),
-    "55P03": (StoreError, "stayed locked", _HELD),
+    "55P03": (StateUnavailableError, "stayed locked", _HELD),
     "08": (RemoteUnreachableError, "closed the connection", "Check that the server runs; we try again"),
+    "53": (StateUnavailableError, "has run out of memory or another resource", "Look at the server and its log"),
+    "58": (StateUnavailableError, "met an error of its disk or system", "Look at the server and its log"),
     "25P03": (RemoteUnreachableError, "ended a transaction that stood still", "Nothing: it is tried again"),
     "28": (AuthError, "refuses our user or password", "Check the user and password in store.database"),
     "57": (RemoteUnreachableError, "ended our connection", "Check that the server runs; we try again"),

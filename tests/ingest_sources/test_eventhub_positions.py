@@ -87,6 +87,16 @@ def test_reset_of_a_hub_that_nothing_is_stored_of_is_refused(opening: Opening, h
         eventhub.reset(settings_of(hub), opening.lake)
 
 
+def test_reset_of_a_partition_that_nothing_is_stored_of_is_refused_and_resets_no_other(
+    opening: Opening, hub: DevHub
+) -> None:
+    assert isinstance(opening.lake, Lake)
+    remember(opening, local_stream(hub), 7)
+    with pytest.raises(ConfigError, match=r"nothing is stored of partition 00, 7.*Something is stored of: 0"):
+        eventhub.reset(settings_of(hub), opening.lake, ["0", "7", "00"])
+    assert opening.lake.position(local_stream(hub, 1)) is None
+
+
 def test_messages_that_are_gone_are_a_gap_of_known_size_and_reading_goes_on(
     opening: Opening, source_of: MakeSource
 ) -> None:

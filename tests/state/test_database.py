@@ -16,6 +16,7 @@ from acrwatch.core.errors import (
 )
 from storage.state.database import Database
 from storage.state.tables import ingest_counts
+from tests.postgres import BACKENDS
 
 
 def _put(connection: Connection, name: str) -> None:
@@ -169,6 +170,25 @@ def test_a_locked_database_says_so(tmp_path: Path) -> None:
         pass
     holder.close()
     database.close()
+
+
+@pytest.mark.skipif("postgresql" not in BACKENDS, reason="PostgreSQL is not installed")
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("25006", "is read-only"),  # a standby after a failover
+        ("55P03", "stayed locked"),
+        ("53200", "run out of memory"),
+        ("53100", "its disk is full"),
+        ("58030", "disk or system"),
+    ],
+)
+def test_a_server_that_cannot_write_is_nobodys_fault(database: Database, state: str, said: str) -> None:
+    """What the engine takes for a fault of the state, and not of the detection that met it."""
+    refuse = text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END $$")
+    with pytest.raises(StateUnavailableError, match=said), database.begin() as connection:
+        connection.execute(refuse)
 
 
 def test_an_unreachable_server_is_unreachable_and_its_password_stays_secret() -> None:
