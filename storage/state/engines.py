@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from acrwatch.core.errors import ConfigError
+from acrwatch.core.errors import ConfigError, StateUnavailableError
 from storage.state.mounts import network_file_system
 from storage.state.read_only import opened_to_read
 
@@ -53,6 +53,7 @@ def write_engine(url: URL) -> Engine:
     """Return an engine whose transactions may write."""
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        _follow(engine, Path(url.database or "").absolute())
         return _configured(engine, begin="BEGIN IMMEDIATE", writing=True)
     return _postgresql_engine(url, idle_seconds=IDLE_SECONDS)
 
@@ -72,9 +73,52 @@ def read_engine(url: URL, *, alone: bool = False) -> Engine:
         return _configured(engine, begin="BEGIN", writing=False)
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        _follow(engine, Path(url.database or "").absolute())
         return _configured(engine, begin="BEGIN", writing=False)
     engine = _postgresql_engine(url, idle_seconds=_READER_IDLE_SECONDS)
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _follow(engine: Engine, file: Path) -> None:
+    """Let connections be to the file that has this name now.
+
+    In WAL mode SQLite itself goes on in a file that was moved away, deleted, or replaced by a backup, without a word;
+    all that is written from then on is gone when the process ends.
+    """
+    known: list[tuple[int, int]] = []
+
+    @event.listens_for(engine, "do_connect")
+    def _refuse_another(*_: object) -> None:
+        if known and _identity(file) is None:
+            raise _gone(file)
+
+    @event.listens_for(engine, "checkout")
+    def _compare(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        found = _identity(file)
+        held = record.info.setdefault("file", found)
+        if found is None:
+            if held is not None:
+                raise _gone(file)
+            del record.info["file"]  # SQLite makes a new one with the first statement
+        elif found != held:
+            raise DisconnectionError  # the pool opens the one that took its place
+        else:
+            known[:] = [found]
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _gone(file: Path) -> StateUnavailableError:
+    return StateUnavailableError(
+        f"the state database {file} is gone: it was moved or deleted while it was in use",
+        remedy="Bring it back, or restore it from a backup; work goes on by itself then",
+    )
 
 
 def _configured(engine: Engine, *, begin: str, writing: bool) -> Engine:

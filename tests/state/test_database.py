@@ -159,6 +159,48 @@ def test_a_full_disk_is_called_a_full_disk(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_file_that_is_moved_away_while_it_is_in_use_is_missed_until_it_is_back(tmp_path: Path) -> None:
+    file, away = tmp_path / "state.db", tmp_path / "away.db"
+    database = Database(f"sqlite:///{file}")
+    database.migrate()
+    file.rename(away)
+    for opened in (database.begin, database.connect):
+        with pytest.raises(StateUnavailableError, match=r"state\.db is gone.*restore it"), opened():
+            pass
+    assert not file.exists()
+    away.rename(file)
+    with database.begin() as connection:
+        _put(connection, "back")
+    database.close()
+    with database.connect() as connection:
+        assert _names(connection) == ["back"]
+    database.close()
+
+
+def test_a_backup_put_in_its_place_is_what_is_used_from_then_on(tmp_path: Path) -> None:
+    file, backup = tmp_path / "state.db", tmp_path / "backup.db"
+    database = Database(f"sqlite:///{file}")
+    database.migrate()
+    with database.begin() as connection:
+        _put(connection, "before")
+    with sqlite3.connect(file) as source:
+        source.execute("VACUUM INTO ?", [str(backup)])
+    source.close()
+    with database.begin() as connection:
+        _put(connection, "after")
+    for name in ("state.db-wal", "state.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    backup.replace(file)
+    with database.connect() as connection:
+        assert _names(connection) == ["before"]
+    with database.begin() as connection:
+        _put(connection, "kept")
+    database.close()
+    with database.connect() as connection:
+        assert _names(connection) == ["before", "kept"]
+    database.close()
+
+
 def test_a_locked_database_says_so(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'state.db'}")
     database.migrate()
