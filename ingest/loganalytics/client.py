@@ -11,6 +11,9 @@ What its asyncio client (2.0) does to an answer, and what is done about it here:
 """
 
 import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, cast
 
 from azure.core.exceptions import (
@@ -106,12 +109,12 @@ class LogsClient:
         except (AzureError, ValueError) as error:
             status = heard[-1].http_response.status_code if heard else None
             if status == 204:
-                return Answer()
+                return Answer(at=_answered_at(heard))
             raise self._translated(error, where, query.table, status, heard) from error
         if isinstance(result, LogsQueryPartialResult):
             problem: Any = result.partial_error
             raise failures.partial(where, str(problem.code), f"{problem.message} {problem.details or ''}")
-        return answer_of(result.tables, query, where)
+        return replace(answer_of(result.tables, query, where), at=_answered_at(heard))
 
     def _translated(
         self, error: Exception, where: str, table: str, status: int | None, heard: list[Any]
@@ -132,6 +135,14 @@ class LogsClient:
                 remedy="Check the network, a proxy, and (own authority) connection_verify",
             )
         return RemoteUnreachableError(f"{where} answers HTTP {status} without JSON", remedy=_NOT_JSON_REMEDY)
+
+
+def _answered_at(heard: list[Any]) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(heard[-1].http_response.headers["date"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _retry_after(response: Any) -> float | None:

@@ -52,10 +52,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rows under these columns, in the order asked for. Datetimes are aware, cut to microseconds."""
+    """Rows under these columns, in the order asked for. Datetimes are aware, cut to microseconds.
+
+    `at` is when the service answered, by its own clock and to the second; None where it does not say.
+    """
 
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
+    at: datetime | None = None
 
 
 def _between(what: str, begin: datetime, end: datetime) -> str:

@@ -47,8 +47,9 @@ class Reading(Protocol):
         """Return what to ask next; None where nothing is left for now (aware UTC)."""
         ...
 
-    def answered(self, asked: Asked, rows: Sequence[LogRow]) -> list[LogRow]:
-        """Take the rows of an answer, in order, and return those that are certain to be all up to some moment."""
+    def answered(self, asked: Asked, rows: Sequence[LogRow], at: datetime | None = None) -> list[LogRow]:
+        """Take the rows of an answer, in order, and return those that are certain to be all up to some moment; `at` is
+        when it was given, by the service's clock."""
         ...
 
     def too_much(self, asked: Asked) -> None:
@@ -76,7 +77,7 @@ class _Stepping:
         self._times = Windows(read.reached, first=FIRST, longest=LONGEST)
         self._late = self._late_windows()
 
-    def answered(self, asked: Asked, rows: Sequence[LogRow]) -> list[LogRow]:
+    def answered(self, asked: Asked, rows: Sequence[LogRow], at: datetime | None = None) -> list[LogRow]:
         windows, kept = self._late if asked.late else self._times, list(rows)
         if len(rows) < asked.query.limit:
             windows.whole(asked.window, len(rows), asked.query.limit)
@@ -84,7 +85,9 @@ class _Stepping:
             certain = windows.full(asked.window, _moment(rows[-1], asked))
             kept = [row for row in rows if certain is not None and _moment(row, asked) < certain]
         if asked.late:
-            self.read = replace(self.read, swept=max(self.read.swept, windows.position))
+            # Where our clock is ahead of the service's the window reached into its future: more will come there.
+            upto = windows.position if at is None else min(windows.position, at - SETTLE)
+            self.read = replace(self.read, swept=max(self.read.swept, upto))
         else:
             self.read = replace(self.read, reached=windows.position)
         return kept
@@ -159,6 +162,8 @@ class Following(_Stepping):
         """Return what to ask next; None at the end of a round. Asked again after that, it begins the next."""
         if self._upto is None:
             self._upto = now - SETTLE
+            if self.read.swept > now + OVERLAP:  # our clock was ahead when this was begun, and went back
+                self.read = replace(self.read, swept=now - LATEST)
             self._late = self._late_windows()
         window = self._late.next(self._upto)
         if window is None:
@@ -170,9 +175,9 @@ class Following(_Stepping):
         """End the round: the next one begins where `read` is."""
         self._upto = None
 
-    def answered(self, asked: Asked, rows: Sequence[LogRow]) -> list[LogRow]:
+    def answered(self, asked: Asked, rows: Sequence[LogRow], at: datetime | None = None) -> list[LogRow]:
         """As said; without the rows that were handed out in the round before, whose end is asked for again."""
-        kept = {row.key: row for row in super().answered(asked, rows)}
+        kept = {row.key: row for row in super().answered(asked, rows, at)}
         new = [row for key, row in kept.items() if key not in self._handed]
         self._handed |= {key: row.taken for key, row in kept.items()}
         forgotten = self.read.swept - 2 * OVERLAP

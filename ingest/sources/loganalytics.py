@@ -270,7 +270,7 @@ class LogAnalyticsSource:
             self._leave(reading, error)
             return []
         self.absent.discard((reading.workspace, reading.table))
-        kept = reading.answered(asked, log_rows(answer, reading.table))
+        kept = reading.answered(asked, log_rows(answer, reading.table), answer.at)
         messages = self._messages(reading, kept)
         self._marks.mark(self._last, reading.read)
         self.progress.rows += len(kept)

@@ -63,6 +63,7 @@ class Bench:
         shutil.copy(self.template, self.folder / "state.db")
         self.database = Database(f"sqlite:///{self.folder / 'state.db'}")
         self.tokens = Tokens(self.peer)
+        self.peer.now = self.clock.now
 
     @property
     def opening(self) -> Opening:

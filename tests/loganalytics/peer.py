@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -75,6 +77,7 @@ class Peer:
 
     def __init__(self, seed: int = 1) -> None:
         self.rows: dict[str, dict[str, list[LogsRow]]] = {}
+        self.now: Callable[[], datetime] = partial(datetime.now, UTC)  # its clock, as answers tell it
         self.row_limit = 500_000
         self.byte_limit = 100 * 1024 * 1024
         self.longest: timedelta | None = None  # a longer window is not answered in time
@@ -200,6 +203,9 @@ class Peer:
                     self.send_header("Content-Length", str(len(reply.body)))
                 self.end_headers()
                 self.wfile.write(reply.body)
+
+            def date_time_string(self, _timestamp: float | None = None) -> str:
+                return format_datetime(peer.now(), usegmt=True)
 
             def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - the library's name
                 """Say nothing."""

@@ -115,6 +115,26 @@ def test_it_goes_on_where_it_was_when_it_is_started_anew(bench: Bench, peer: Pee
     assert len(set(bench.events("source"))) == 2
 
 
+def test_a_clock_that_is_ahead_of_the_service_misses_no_row(bench: Bench, peer: Peer) -> None:
+    peer.now = lambda: bench.clock.time - HOUR
+    source = _following(bench)
+    source.start()
+    assert _round(source) == []
+    peer.add(WORKSPACE, LOGINS, [login(1, NOW - HOUR, NOW - HOUR + MINUTE)])
+    bench.clock.time += 10 * MINUTE
+    assert _identities(_round(source)) == identities([1])
+
+
+def test_a_clock_that_was_ahead_at_the_first_start_and_went_back_hides_no_row(bench: Bench, peer: Peer) -> None:
+    bench.clock.time = NOW + 3 * DAY
+    peer.now = lambda: NOW
+    assert bench.read(history=None).events == 0
+    bench.clock.time = NOW + HOUR
+    peer.now = bench.clock.now
+    peer.add(WORKSPACE, LOGINS, [login(1, NOW, NOW + MINUTE)])
+    assert bench.read(history=None).events == 1
+
+
 def test_late_rows_and_many_of_one_moment_are_found_by_when_they_came(bench: Bench, peer: Peer) -> None:
     came = ticks(NOW - HOUR)
     peer.add(WORKSPACE, LOGINS, [login(n, NOW - timedelta(minutes=n), came) for n in range(50)])
