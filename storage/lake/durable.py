@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
-from storage.lake.entries import brings_rows, entry_path, last_checkpoint, log_folder, read_actions
+from storage.lake.entries import brings_rows, entry_path, hint_path, last_checkpoint, log_folder, read_actions
 
 
 def sync_file(path: Path) -> None:
@@ -66,5 +66,5 @@ def sync_log(root: Path) -> None:
     if version is not None:
         sync_file(log_folder(root) / f"{version:020}.checkpoint.parquet")
         with suppress(FileNotFoundError):
-            sync_file(log_folder(root) / "_last_checkpoint")
+            sync_file(hint_path(root))
     sync_folders([log_folder(root)])

@@ -48,6 +48,25 @@ def checkpoints(root: Path) -> list[Path]:
     return [log_folder(root) / name for name in sorted(_names(root)) if name.endswith(".checkpoint.parquet")]
 
 
+def stray_hint(root: Path) -> int | None:
+    """Return the version that the note `_last_checkpoint` names where there is no such checkpoint; else None.
+
+    So it is in a copy that was made while others wrote: the note is newer than the listing of what it stands beside.
+    Nobody needs it, but where it is wrong delta-rs opens no table.
+    """
+    try:
+        version = json.loads(hint_path(root).read_bytes())["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    held = {checkpoint_version(path) for path in checkpoints(root)}
+    return version if isinstance(version, int) and version not in held else None
+
+
+def hint_path(root: Path) -> Path:
+    """Return where the note lies that names the newest checkpoint."""
+    return log_folder(root) / "_last_checkpoint"
+
+
 def _names(root: Path) -> list[str]:
     """Return the names in the log's folder: as text, for a Path of each of 2,300 costs 60 ms a look."""
     try:

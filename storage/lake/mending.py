@@ -24,9 +24,11 @@ from storage.lake.entries import (
     checkpoints,
     entry_path,
     entry_versions,
+    hint_path,
     last_checkpoint,
     log_folder,
     read_actions,
+    stray_hint,
 )
 
 log = logging.getLogger(__name__)
@@ -36,17 +38,21 @@ _TAIL: Final = 8
 
 
 def mend(root: Path) -> list[int]:
-    """Set aside torn entries at the end of the log and torn checkpoints; return the versions taken back.
+    """Set aside torn entries at the end of the log, torn checkpoints and a note that names none; return the versions
+    taken back.
 
     Safe beside running writers and other calls: nothing that can be read is touched. Raises OSError.
     """
-    if not _torn_checkpoints(root) and not _torn_entries(root):
+    if not _torn_checkpoints(root) and not _torn_entries(root) and stray_hint(root) is None:
         return []
     with _alone(root):
+        if (version := stray_hint(root)) is not None:
+            log.warning("removing the note _last_checkpoint: there is no checkpoint of version %d", version)
+            hint_path(root).unlink(missing_ok=True)
         for path in _torn_checkpoints(root):
             log.warning("removing the torn checkpoint %s; the log's entries hold the same", path.name)
             path.unlink()
-            (log_folder(root) / "_last_checkpoint").unlink(missing_ok=True)
+            hint_path(root).unlink(missing_ok=True)
         versions = _torn_entries(root)
         for version in reversed(versions):
             path = entry_path(root, version)

@@ -13,7 +13,7 @@ from storage.lake.handle import open_table
 from storage.lake.mending import mend
 from storage.lake.snapshot import LakeFile
 from storage.lake.table import Lake
-from storage.lake.verifying import damaged_files, unreadable_files
+from storage.lake.verifying import LOST_LOG, damaged_files, unreadable_files
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,11 @@ def repair(lake: Lake) -> Repaired:
         taken_back = mend(lake.root)
     except OSError as error:
         raise StoreError(f"Cannot mend {lake.root}: {error}", remedy="Check that its files may be changed") from error
-    unreadable = set(unreadable_files(lake.snapshot()))
+    try:
+        snapshot = lake.snapshot()
+    except StoreError as error:
+        raise StoreError(error.message, remedy=LOST_LOG) from error
+    unreadable = set(unreadable_files(snapshot))
     for _ in range(_TRIES):
         table = open_table(lake.root)
         held = lake.snapshot_of(table)

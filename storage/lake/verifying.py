@@ -9,10 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from acrwatch.core.errors import StoreError
-from storage.lake.entries import checkpoint_version, checkpoints, entry_path, entry_versions, read_actions
+from storage.lake.entries import checkpoint_version, checkpoints, entry_path, entry_versions, read_actions, stray_hint
 from storage.lake.parquet import GIVE_UP, DamagedFileError, read_ids
 from storage.lake.snapshot import LakeFile, Snapshot
 from storage.lake.table import Lake
+
+LOST_LOG: Final = "What --repair cannot mend is lost with the log: restore the folder _delta_log from a backup"
 
 # Without `full` duplicates are looked for in the newest dates only: those still written to.
 SAMPLED_DATES: Final = 7
@@ -36,7 +38,7 @@ def verify(lake: Lake, *, full: bool = False) -> list[Finding]:
     try:
         snapshot = lake.snapshot()
     except StoreError as error:
-        return [*findings, Finding("table_unreadable", error.message, "Run acrwatch db verify --repair")]
+        return [*findings, Finding("table_unreadable", error.message, f"Run with --repair. {LOST_LOG}")]
     damaged = damaged_files(snapshot)
     return [*findings, *map(_of_file, damaged), *_duplicates(snapshot, {file for file, _ in damaged}, full=full)]
 
@@ -51,6 +53,9 @@ def log_findings(root: Path) -> list[Finding]:
         found.append(
             Finding("checkpoint_unreadable", f"The checkpoint {path.name} cannot be read", "Run with --repair")
         )
+    if (noted := stray_hint(root)) is not None:
+        said = f"The note _last_checkpoint names version {noted}, of which there is no checkpoint"
+        found.append(Finding("checkpoint_missing", said, "Run with --repair"))
     versions = [version for version in entry_versions(root) if version >= base]
     missing = sorted(set(range(base, max(versions, default=base) + 1)) - set(versions))
     found += [

@@ -64,7 +64,13 @@ def _blank(lake: Lake) -> None:
     path.write_bytes(bytes(path.stat().st_size))
 
 
+def _delete_checkpoint(lake: Lake) -> None:
+    (path,) = checkpoints(lake.root)
+    path.unlink()
+
+
 DAMAGE = [
+    (_delete_checkpoint, "checkpoint_missing"),
     (_change_bytes, "file_unreadable"),
     (_blank, "file_unreadable"),
     (_truncate_last_entry, "entry_torn"),
@@ -96,6 +102,22 @@ def test_after_a_repair_the_lake_is_whole(ten: Lake, damage: Callable[[Lake], No
     repair(ten)
 
     assert verify(ten, full=True) == []
+
+
+def test_a_copy_made_while_others_wrote_opens_though_its_newest_checkpoint_is_missing(
+    ten: Lake, make_events: MakeEvents
+) -> None:
+    _delete_checkpoint(ten)
+
+    assert Lake.open(ten.root).commit(make_events([10]), {}).rows == 1
+    assert verify(ten, full=True) == []
+
+
+def test_a_repair_that_cannot_be_says_what_is_left_to_do(ten: Lake) -> None:
+    entry_path(ten.root, 8).unlink()
+
+    with pytest.raises(StoreError, match="restore the folder _delta_log from a backup"):
+        repair(ten)
 
 
 def test_a_gap_in_the_log_is_found(ten: Lake) -> None:
