@@ -153,6 +153,7 @@ class Parts:
     ) -> tuple[S, Pipeline]:
         """Return a source, and the pipeline that stores what it brings. Raises what `make` raises."""
         lake = self.lake()
+        self._forget_what_is_lost(lake)
         source = make(Opening(lake=lake, database=self.database, clock=self.clock))
         pipeline = Pipeline(
             source=source,
@@ -164,6 +165,15 @@ class Parts:
             on_commit=on_commit,
         )
         return source, pipeline
+
+    def _forget_what_is_lost(self, lake: Lake) -> None:
+        """Let all be read again where the lake is empty, as after its loss: what ledgers remember is not there."""
+        if lake.snapshot().files:
+            return
+        with self.database.begin() as connection:
+            forgotten = forgetting.forget_imports(connection)
+        if forgotten:
+            log.warning("the lake at %s is empty: %d files or blobs can be read again", lake.root, forgotten)
 
     @cached_property
     def rulebook(self) -> Rulebook:

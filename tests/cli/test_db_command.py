@@ -1,5 +1,6 @@
 """`acrwatch db verify` and `db vacuum`: exit codes, JSON, and what they say."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def test_a_missing_file_is_listed_with_exit_1_given_up_and_imported_again(
 
     call("import", tmp_path / "traffic.jsonl", tmp_path / "more.jsonl")
     assert total_rows(lake.snapshot().files) == 3
+
+
+def test_files_are_imported_again_after_the_lake_was_lost(call: Call, lake: Lake, tmp_path: Path) -> None:
+    shutil.rmtree(lake.root)
+
+    assert call("import", tmp_path / "traffic.jsonl", "--json").json["events"] == 2
+    assert call("import", tmp_path / "traffic.jsonl", "--json").json["files_skipped"] == 1
 
 
 def test_a_repair_tells_people_what_was_lost(call: Call, lake: Lake, tmp_path: Path) -> None:
