@@ -23,6 +23,8 @@ from storage.state.ledger import ImportedFile
 
 log = logging.getLogger(__name__)
 
+_SHOWN: Final = 120  # characters of a path in a name, which is part of keys
+
 TYPE: Final = "files"
 SETTINGS: Final[tuple[Setting[Any], ...]] = (
     Setting("paths", paths, REQUIRED, "Files, or folders with .json, .jsonl and .gz files below."),
@@ -49,9 +51,10 @@ class FilesSource:
 
     def __init__(self, paths: Sequence[str | Path], opening: Opening, *, job: str | None = None) -> None:
         """`job` must be unique for each run; generated if not given."""
-        self.name = f"files/{job or uuid.uuid4().hex}"
+        self.name = _name(paths)
         self.progress = Progress()
         self._paths = paths
+        self._stream = f"files/{job or uuid.uuid4().hex}"
         self._ledger = Ledger(opening.database, opening.clock)
         self._messages: Iterator[Message] = iter(())
         self._number = -1
@@ -94,7 +97,7 @@ class FilesSource:
         seen = self._ledger.finished(set(sizes.values()))
         done = 0
         for path, size in sizes.items():
-            self.progress.current = str(path)
+            self.progress.current = _written(path)
             try:
                 before = _state(path)
                 sha256 = content_hash(path)
@@ -104,7 +107,7 @@ class FilesSource:
                     records = yield from self._read(path, sha256, done)
                     if _state(path) == before:
                         seen.add(sha256)
-                        self._ledger.note(self._number, ImportedFile(sha256, str(path), size, records))
+                        self._ledger.note(self._number, ImportedFile(sha256, _written(path), size, records))
                     else:  # what was read need not be what was hashed, which may live on under another name
                         log.warning("%s changed while it was read; the next import reads it again", path)
             except OSError as error:
@@ -132,14 +135,14 @@ class FilesSource:
 
     def _message(self, body: bytes, under: tuple[str, int]) -> Message:
         self._number += 1
-        return Message(self.name, self._number, body, rejects_under=under)
+        return Message(self._stream, self._number, body, rejects_under=under)
 
     def _unreadable(
         self, path: Path, under: tuple[str, int], body: bytes, length: int, reason: str, detail: str
     ) -> Unreadable:
         self._number += 1
         return Unreadable(
-            self.name,
+            self._stream,
             self._number,
             body,
             rejects_under=under,
@@ -147,6 +150,21 @@ class FilesSource:
             detail=f"{path}: {detail}",
             body_length=length,
         )
+
+
+def _name(paths: Sequence[str | Path]) -> str:
+    """Return what these paths are called in every process: an incident of one is over with a good read of the next."""
+    words = [_written(path) for path in paths]
+    first = words[0] if words else "none"
+    if len(words) < 2 and len(first) <= _SHOWN:
+        return f"files/{first}"
+    every = hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
+    return f"files/{first[:_SHOWN]} and others {every}"
+
+
+def _written(path: str | Path) -> str:
+    """Return a path as text that a database takes, for its bytes may be no UTF-8."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def _state(path: Path) -> tuple[int, int, int, int] | None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,8 +68,19 @@ def test_numbers_run_through_all_files_in_a_stream_of_the_job(tmp_path: Path, op
     assert [(m.stream, m.sequence_number) for m in taken] == [("files/j1", 0), ("files/j1", 1), ("files/j1", 2)]
 
 
-def test_each_run_is_a_stream_of_its_own(opening: Opening) -> None:
-    assert FilesSource([], opening).name != FilesSource([], opening).name
+def test_each_run_is_a_stream_of_its_own(tmp_path: Path, opening: Opening) -> None:
+    (tmp_path / "a.json").write_bytes(lines("a"))
+    first, second = (read(FilesSource([tmp_path], opening)) for _ in range(2))
+    assert first[0].stream != second[0].stream
+
+
+def test_a_source_is_called_the_same_in_every_process(opening: Opening) -> None:
+    """Or an incident of one process would never end."""
+    several = ["/var/log/a", "/var/log/b"]
+    assert FilesSource(["/var/log/a"], opening).name == "files//var/log/a"
+    assert FilesSource(several, opening).name == FilesSource(several, opening).name
+    assert FilesSource(several, opening).name != FilesSource(["/var/log/a", "/var/log/c"], opening).name
+    assert len(FilesSource(["x" * 999, "y" * 999], opening).name) < 200
 
 
 def test_a_large_file_becomes_messages_of_about_a_megabyte(tmp_path: Path, opening: Opening) -> None:
@@ -106,6 +118,16 @@ def test_a_break_in_a_file_is_handed_out_as_unreadable_with_its_path(tmp_path: P
     assert names([first]) == ["a"]
     assert isinstance(second, Unreadable)
     assert (second.reason, str(path) in second.detail) == ("truncated_gzip", True)
+
+
+def test_a_file_whose_name_is_no_utf_8_is_imported_once_like_any_other(tmp_path: Path, opening: Opening) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    (folder / "a.json").write_bytes(lines("a"))
+    assert names(imported(FilesSource([folder], opening))) == ["a"]
+    source = FilesSource([folder], opening)
+    assert imported(source) == []
+    source.name.encode()
 
 
 def test_a_file_that_was_stored_is_skipped_the_next_time(tmp_path: Path, opening: Opening) -> None:
