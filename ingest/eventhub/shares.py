@@ -18,8 +18,9 @@ def plan(
     """Return what `me` should claim now: all it holds, free ones up to its fair share, or one of the largest owner.
 
     Free is what has no owner, or one that has not renewed for `expiry` seconds of the database's clock, or is surely
-    `gone`. A process that holds nothing is unknown to the others until it steals. It steals from an owner that holds
-    two more than itself, one each tick: that ends with every share at the floor or the ceiling of the mean.
+    `gone`; or one that renewed so far in the future, before that clock went back. A process that holds nothing is
+    unknown to the others until it steals. It steals from an owner that holds two more than itself, one each tick: that
+    ends with every share at the floor or the ceiling of the mean.
     """
     rows = {one.partition_id: one for one in listed}
     holders: dict[str, str] = {}
@@ -36,7 +37,7 @@ def plan(
 
 
 def _free(row: Ownership, expiry: float, gone: Callable[[str], bool]) -> bool:
-    return row.owner_id == RELEASED or row.age >= expiry or gone(row.owner_id)
+    return row.owner_id == RELEASED or abs(row.age) >= expiry or gone(row.owner_id)
 
 
 def _steal(holders: dict[str, str], me: str, chance: random.Random) -> list[str]:

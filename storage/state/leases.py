@@ -4,17 +4,21 @@ Timed by the database's clock, so that processes on machines whose clocks differ
 """
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, delete, or_, select
 
 from storage.state.dialect import database_time, insert
 from storage.state.tables import leases
 
+_LONGEST: Final = timedelta(hours=1)
+
 
 def acquire(connection: Connection, name: str, owner: str, ttl: timedelta) -> bool:
     """Take the lease, or extend it where `owner` holds it already; return whether `owner` holds it now.
 
-    It ends by itself after `ttl`. `owner` names one process or thread for its lifetime (host, pid, random part).
+    It ends by itself after `ttl`; one that ends much later than any would was taken before the clock went back, and is
+    free. `owner` names one process or thread for its lifetime (host, pid, random part).
     """
     now = database_time(connection)
     statement = insert(connection, leases).values(name=name, owner=owner, until=now + ttl)
@@ -22,7 +26,7 @@ def acquire(connection: Connection, name: str, owner: str, ttl: timedelta) -> bo
         statement.on_conflict_do_update(
             index_elements=["name"],
             set_={"owner": statement.excluded.owner, "until": statement.excluded.until},
-            where=or_(leases.c.owner == owner, leases.c.until <= now),
+            where=or_(leases.c.owner == owner, leases.c.until <= now, leases.c.until > now + max(2 * ttl, _LONGEST)),
         )
     )
     holder = connection.execute(select(leases.c.owner).where(leases.c.name == name)).scalar_one_or_none()

@@ -51,7 +51,7 @@ def test_what_was_released_is_free() -> None:
     assert wants(2, "b", row(0, ""), row(1, "b")) == ["0", "1"]
 
 
-@pytest.mark.parametrize(("age", "taken"), [(EXPIRY, ["0", "1"]), (EXPIRY - 0.1, ["1"])])
+@pytest.mark.parametrize(("age", "taken"), [(EXPIRY, ["0", "1"]), (EXPIRY - 0.1, ["1"]), (-7200.0, ["0", "1"])])
 def test_what_has_expired_is_free_and_not_before(age: float, taken: list[str]) -> None:
     assert wants(2, "b", row(0, "a", age=age), row(1, "b")) == taken
 

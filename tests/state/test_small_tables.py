@@ -121,6 +121,12 @@ def test_a_lease_has_one_owner_until_it_ends(database: Database) -> None:
         assert not leases.acquire(connection, "compaction", "first", MINUTE)
 
 
+def test_a_lease_taken_before_the_clock_went_back_is_free(database: Database) -> None:
+    with database.begin() as connection:
+        assert leases.acquire(connection, "compaction", "dead", timedelta(hours=5))
+        assert leases.acquire(connection, "compaction", "second", MINUTE)
+
+
 def test_only_the_owner_can_give_a_lease_back(database: Database) -> None:
     with database.begin() as connection:
         leases.acquire(connection, "compaction", "first", MINUTE)
