@@ -221,6 +221,17 @@ def test_a_hanging_destination_does_not_hold_up_another(
     assert waited == [True]
 
 
+def test_a_slow_destination_leaves_the_others_their_turn_however_much_waits_for_it(
+    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, clock: MovableClock
+) -> None:
+    """Each answer takes ten seconds: the call ends after the second, and the next goes on where it ended."""
+    for number in range(25):
+        enqueue(f"A{number:02}")
+    receiver.before_answer = lambda _: clock.move(timedelta(seconds=10))
+    assert [deliver(), deliver()] == [Summary(sent=2)] * 2
+    assert receiver.ids() == [f"alr_A{number:02}_1_siem_created" for number in range(4)]
+
+
 def test_deliveries_of_a_removed_destination_stay_where_they_are(
     deliver: Deliver, enqueue: Enqueue, database: Database
 ) -> None:
@@ -287,7 +298,7 @@ def test_a_worker_never_sends_on_a_lease_that_is_over(
         clock.move(LEASE)
 
     receiver.before_answer = jump
-    assert deliver() == Summary(sent=2)
+    assert [deliver(), deliver()] == [Summary(sent=1)] * 2
     first, second = ends
     assert first is not None
     assert second is not None
