@@ -76,12 +76,17 @@ def enqueue(
 ) -> None:
     """Write one delivery per destination; call it in the transaction that changes the alert.
 
-    `alert.created` and `alert.closed` are due at once and never fold. An `alert.updated` is due five minutes after
-    the last one of the same alert and destination; where that one is unsent and not being sent, it is folded into
-    this one, which takes over its due time. Raises StoreError if this revision and type was enqueued before.
+    `alert.created` and `alert.closed` are due at once and never fold; an `alert.updated` before them that only waits
+    for its time goes with them. An `alert.updated` is due five minutes after the last one of the same alert and
+    destination; where that one is unsent and not being sent, it is folded into this one, which takes over its due time.
+    Raises StoreError if this revision and type was enqueued before.
     """
     for destination in destinations:
-        not_before = _update_due(connection, alert_id, destination, now) if type == UPDATED else now
+        if type == UPDATED:
+            not_before = _update_due(connection, alert_id, destination, now)
+        else:
+            not_before = now
+            _hurry(connection, alert_id, destination, now)
         connection.execute(
             insert(deliveries).values(
                 id=delivery_id(alert_id, revision, destination, type),
@@ -255,6 +260,22 @@ def _update_due(connection: Connection, alert_id: str, destination: str, now: da
         return due
     told: datetime = last.finished_at if last.status == SENT else last.not_before
     return max(now, told + UPDATE_INTERVAL)
+
+
+def _hurry(connection: Connection, alert_id: str, destination: str, now: datetime) -> None:
+    """Make an update that waits for its five minutes due: what comes after it must not wait with it."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.alert_id == alert_id,
+            deliveries.c.destination == destination,
+            deliveries.c.type == UPDATED,
+            deliveries.c.status == PENDING,
+            deliveries.c.attempts == 0,
+            deliveries.c.not_before > now,
+        )
+        .values(not_before=now)
+    )
 
 
 def _leased(connection: Connection, row: Row[Any]) -> bool:
