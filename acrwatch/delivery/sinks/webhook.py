@@ -42,6 +42,16 @@ _ADVICE: Final = {
 logging.getLogger("httpx").addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
+def _url(value: object) -> WebAddress:
+    """An http or https address that a request can be made of, so that `https://10.0.0.256/` is refused at the start."""
+    address = web_address(value)
+    try:
+        _ = httpx.URL(address.reveal()).host
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("expected an address that can be posted to, such as https://siem.example/hook") from None
+    return address
+
+
 def _secret(value: object) -> Secret:
     """One `whsec_...` secret, or several (a list, or separated by spaces) while the secret is being changed."""
     written = text(" ".join(map(text, value)) if isinstance(value, list | tuple) else value)
@@ -53,7 +63,7 @@ def _secret(value: object) -> Secret:
 
 
 SETTINGS: Final = (
-    Setting("url", web_address, REQUIRED, "Where alerts are posted. Shown as scheme and host only."),
+    Setting("url", _url, REQUIRED, "Where alerts are posted. Shown as scheme and host only."),
     Setting("secret", _secret, REQUIRED, "The shared secret, whsec_ and base64, that signs every delivery."),
     Setting("ca_file", file_path, None, "PEM file of the only authorities to trust, for receivers with a private one."),
 )
@@ -149,14 +159,14 @@ def _retry_after(written: str | None, now: datetime) -> timedelta | None:
     """Return how long the receiver asks us to wait, in seconds or as an HTTP date; at most an hour."""
     if written is None:
         return None
-    if written.strip().isdecimal():
-        wait = timedelta(seconds=min(int(written), MAX_RETRY_AFTER.total_seconds()))
-    else:
-        try:
+    try:
+        if written.strip().isdecimal():
+            wait = timedelta(seconds=min(int(written), MAX_RETRY_AFTER.total_seconds()))
+        else:
             until = parsedate_to_datetime(written)
-        except ValueError:
-            return None
-        wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+            wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    except (ValueError, OverflowError):  # numbers of thousands of digits, or that no date has
+        return None
     return min(max(wait, timedelta(0)), MAX_RETRY_AFTER)
 
 
