@@ -25,6 +25,8 @@ CLOSED: Final = "alert.closed"
 PENDING, SENT, FOLDED, DEAD = "pending", "sent", "folded", "dead"
 # An alert that a burst extends every few seconds is told to a destination at most this often.
 UPDATE_INTERVAL: Final = timedelta(minutes=5)
+# Past the first retries, and past what an update may wait: the destination is down, or nobody sends to it.
+LATE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,18 @@ def tally(connection: Connection) -> dict[tuple[str, str], int]:
         .group_by(deliveries.c.destination, deliveries.c.status)
     )
     return {(destination, status): number for destination, status, number in connection.execute(query)}
+
+
+def overdue(connection: Connection, *, now: datetime) -> dict[str, tuple[int, datetime]]:
+    """Return, by destination, how many deliveries have waited for longer than LATE, and since when the first has."""
+    oldest = func.min(deliveries.c.created_at).label("oldest")
+    query = (
+        select(deliveries.c.destination, func.count().label("number"), oldest)
+        .where(deliveries.c.status == PENDING, deliveries.c.created_at < now - LATE)
+        .group_by(deliveries.c.destination)
+        .order_by(deliveries.c.destination)
+    )
+    return {row.destination: (row.number, row.oldest) for row in connection.execute(query)}
 
 
 def tried(connection: Connection, id: str) -> Sequence[Attempt]:  # noqa: A002
