@@ -80,6 +80,16 @@ def test_redirects_are_not_followed(receiver: Receiver, webhook: Sink) -> None:
 
 
 @pytest.mark.parametrize(
+    "location", ["http://[::1/", "http://xn--/", "javascript:alert(1)", "https://a/" + "a" * 66_000]
+)
+def test_a_redirect_to_what_is_no_address_is_one_all_the_same(receiver: Receiver, webhook: Sink, location: str) -> None:
+    receiver.answers = [(302, {"location": location}, b"")]
+    outcome = webhook.send(OUTGOING)
+    assert (outcome.result, outcome.status_code) == ("dead", 302)
+    assert "Redirects are not followed" in (outcome.detail or "")
+
+
+@pytest.mark.parametrize(
     ("written", "wait"),
     [
         ("120", timedelta(minutes=2)),

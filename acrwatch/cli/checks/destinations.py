@@ -66,6 +66,8 @@ def _reach(one: "DestinationConfig", name: str) -> Result:
 
 
 def _writable(path: Path, name: str) -> Result:
+    if path.is_dir():
+        return Result(name, FAIL, f"{path} is a folder", "Give `path` a file's name, such as alerts.jsonl within it")
     target = path if path.exists() else path.absolute().parent
     if os.access(target, os.W_OK):
         return Result(name, OK, f"{path} can be written")

@@ -102,7 +102,7 @@ class WebhookSink:
         answer = _Answer()
         try:
             asyncio.run(self._post(outgoing, answer))
-        except (httpx.TransportError, TimeoutError) as error:
+        except (httpx.TransportError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
             if answer.status == 0:
                 return Outcome("retry", self._trouble(error))
         return self._judge(answer, outgoing.at)
@@ -119,12 +119,19 @@ class WebhookSink:
             **signed_headers(self._keys, id=outgoing.id, at=outgoing.at, body=outgoing.body),
         }
         limits = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)
+
+        async def keep(response: httpx.Response) -> None:
+            answer.status, answer.headers = response.status_code, response.headers
+
+        # Where a redirect leads is read by httpx even if it is not followed, and may be no address: hooks come before.
+        hooks = {"response": [keep]}
         # httpx bounds each read; only this bounds an answer that drips in byte by byte.
         async with asyncio.timeout(TOTAL_SECONDS):
-            async with httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=limits) as client:
+            async with httpx.AsyncClient(
+                verify=self._tls, trust_env=False, timeout=limits, event_hooks=hooks
+            ) as client:
                 request = client.stream("POST", self._url.reveal(), content=outgoing.body, headers=headers)
                 async with request as response:
-                    answer.status, answer.headers = response.status_code, response.headers
                     async for chunk in response.aiter_raw():
                         answer.body = (answer.body + chunk)[:MAX_ANSWER_BYTES]
                         if len(answer.body) == MAX_ANSWER_BYTES:
@@ -146,7 +153,8 @@ class WebhookSink:
         if isinstance(error, TimeoutError | httpx.TimeoutException):
             return f"{self._url} did not answer in time ({type(error).__name__})"
         advice = "; check `ca_file`" if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
-        return f"{self._url} cannot be reached{advice}: {self._quote(str(error).encode())}"
+        said = str(error) or f"it hung up ({type(error).__name__})"
+        return f"{self._url} cannot be reached{advice}: {self._quote(said.encode())}"
 
     def _quote(self, answer: bytes) -> str:
         shown = answer.decode("utf-8", "replace")
