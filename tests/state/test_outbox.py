@@ -390,3 +390,14 @@ def test_the_tally_counts_what_is_pending_and_dead(database: Database, now: date
     _sent(database, second, now)
     with database.connect() as connection:
         assert outbox.tally(connection) == {("siem", "dead"): 1, ("siem", "pending"): 1}
+
+
+def test_what_has_waited_for_long_is_overdue(database: Database, now: datetime) -> None:
+    _enqueue(database, now, CREATED, 1, alert="A", to=["siem", "pager"])
+    _enqueue(database, now + MINUTE, CREATED, 1, alert="B")
+    _sent(database, _claim(database, now, to="pager")[0], now)
+    later = now + outbox.LATE + MINUTE
+    with database.connect() as connection:
+        assert outbox.overdue(connection, now=now + outbox.LATE) == {}
+        assert outbox.overdue(connection, now=later) == {"siem": (1, now)}
+        assert outbox.overdue(connection, now=later + MINUTE) == {"siem": (2, now)}
