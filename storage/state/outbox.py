@@ -277,7 +277,7 @@ def _update_due(connection: Connection, alert_id: str, destination: str, now: da
 
 
 def _hurry(connection: Connection, alert_id: str, destination: str, now: datetime) -> None:
-    """Make an update that waits for its five minutes due: what comes after it must not wait with it."""
+    """Make an update that waits for its five minutes due at once: what comes after it must not wait with it."""
     connection.execute(
         update(deliveries)
         .where(
@@ -288,7 +288,7 @@ def _hurry(connection: Connection, alert_id: str, destination: str, now: datetim
             deliveries.c.attempts == 0,
             deliveries.c.not_before > now,
         )
-        .values(not_before=now)
+        .values(not_before=deliveries.c.created_at)
     )
 
 
