@@ -168,6 +168,7 @@ def test_a_refused_connection_is_tried_again_and_shows_no_path(closed_port: int)
     outcome = open_webhook(f"http://127.0.0.1:{closed_port}/T0KEN-0123456789").send(OUTGOING)
     assert outcome.result == "retry"
     assert (outcome.detail or "").startswith(f"http://127.0.0.1:{closed_port}/******** cannot be reached")
+    assert "Connect call failed" in (outcome.detail or ""), "why, not only that it failed"
 
 
 class Talker:

@@ -153,7 +153,8 @@ class WebhookSink:
         if isinstance(error, TimeoutError | httpx.TimeoutException):
             return f"{self._url} did not answer in time ({type(error).__name__})"
         advice = "; check `ca_file`" if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
-        said = str(error) or f"it hung up ({type(error).__name__})"
+        why = _root(error)
+        said = str(why) or f"it hung up ({type(why).__name__})"
         return f"{self._url} cannot be reached{advice}: {self._quote(said.encode())}"
 
     def _quote(self, answer: bytes) -> str:
@@ -161,6 +162,13 @@ class WebhookSink:
         for hidden in self._hidden:
             shown = shown.replace(hidden, MASK)
         return printable(mask(shown))[:KEPT_CHARACTERS]
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what is behind an error: httpx says "All connection attempts failed", and not why."""
+    while behind := error.__cause__ or error.__context__:
+        error = behind
+    return _root(error.exceptions[-1]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _retry_after(written: str | None, now: datetime) -> timedelta | None:
