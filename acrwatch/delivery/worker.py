@@ -121,6 +121,8 @@ class _Lane:
                 return False
             outcome = self._deliver(delivery)
             self._failures = self._failures + 1 if outcome.result == "retry" else 0
+            if self._failures == 1:  # one line an outage and turn, not one a delivery
+                _log.warning("%s did not take %s: %s", self._destination, delivery.id, outcome.detail)
             if outcome.retry_after is not None or self._failures == _MAX_FAILURES_IN_A_ROW:
                 self._give_back(batch[index + 1 :], outcome.retry_after)
                 return False

@@ -110,8 +110,8 @@ def test_one_failing_delivery_does_not_stop_the_others(deliver: Deliver, enqueue
     assert deliver() == Summary(sent=2, retried=1)
 
 
-def test_a_destination_that_is_down_is_left_alone_after_three(
-    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, database: Database
+def test_a_destination_that_is_down_is_left_alone_after_three_and_the_log_says_why_once(
+    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.answers = [(500, {}, b"")]
     for number in range(8):
@@ -119,6 +119,7 @@ def test_a_destination_that_is_down_is_left_alone_after_three(
     assert deliver() == Summary(retried=3)
     assert [one.attempts for one in _all(database)] == [1, 1, 1, 0, 0, 0, 0, 0]
     assert [one.lease_owner for one in _all(database)] == [None] * 8
+    assert caplog.messages == ["siem did not take alr_A0_1_siem_created: HTTP 500"]
 
 
 def test_after_ten_attempts_it_is_dead_and_an_incident(
