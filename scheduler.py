@@ -349,8 +349,8 @@ class Service:
         def turn() -> None:
             asked = time.monotonic()
             with self._turns[name]:
-                if self._began[name] > asked:
-                    return  # what we were asked for began after that
+                if self._began[name] > asked or self._stopping.is_set():
+                    return  # what we were asked for began after that, or is left to the next process
                 self._began[name] = time.monotonic()
                 with self._reported(name):
                     _once_more(work)

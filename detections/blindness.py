@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
 
-from detections import silence
+from detections import failure, silence
 from detections.alerting import RAISE_AGAIN, Alerting, group_key
 from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode, Facts
@@ -41,6 +41,7 @@ _MIRRORED: Final[Mapping[str, tuple[str, timedelta]]] = {
 # How an alert ends whose incident ended by itself; a gap ends by age alone, for nothing can undo it.
 _ENDED: Final = (alerts.RECOVERED, "it is over")
 _ENDS: Final[Mapping[str, tuple[str, str]]] = {GAP: (alerts.EXPIRED, "nobody acknowledged it in 7 days")}
+_SEEN: Final = "a person acknowledged its incident"
 _DAY: Final = timedelta(hours=24)
 
 
@@ -176,12 +177,15 @@ def _condition(one: Incident) -> Condition:
 def acknowledge(connection: Connection, one: Incident, publishing: Publishing, *, now: datetime) -> None:
     """End an incident because a person has taken note of it, and close the alert about it, if there is one."""
     incidents.resolve(connection, one.key, now=now)
+    if one.kind == failure.KIND:
+        slug = one.key.partition("/")[2]
+        failure.close(connection, slug, alerts.ACKNOWLEDGED, _SEEN, publishing, now=now)
     if one.kind in _MIRRORED:
         metadata = METADATA[_MIRRORED[one.kind][0]]
         alerting = Alerting(_SelfWatch(metadata), None, connection, "", publishing, now)
         for alert in alerts.standing(connection, metadata.slug, group_key(_group(metadata, _condition(one)))):
             if alert.closed_at is None:
-                alerting.close(alert, alerts.ACKNOWLEDGED, {"why": "a person acknowledged its incident"})
+                alerting.close(alert, alerts.ACKNOWLEDGED, {"why": _SEEN})
 
 
 def _alert(

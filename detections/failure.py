@@ -81,12 +81,16 @@ def recovered(
     connection: Connection, slug: str, publishing: Publishing, *, now: datetime, why: str = "a run succeeded"
 ) -> None:
     """Resolve the incident and close the alert, where there are any."""
-    if not incidents.resolve(connection, _incident(slug), now=now):
-        return
+    if incidents.resolve(connection, _incident(slug), now=now):
+        close(connection, slug, alerts.RECOVERED, why, publishing, now=now)
+
+
+def close(connection: Connection, slug: str, reason: str, why: str, publishing: Publishing, *, now: datetime) -> None:
+    """Close the alert that a detection fails, where there is one."""
     alerting = _alerting(connection, publishing, now)
     for alert in alerts.standing(connection, SLUG, group_key((("detection", slug),))):
         if alert.closed_at is None:
-            alerting.close(alert, alerts.RECOVERED, {"why": why})
+            alerting.close(alert, reason, {"why": why})
 
 
 def forget(connection: Connection, in_use: Collection[str], publishing: Publishing, *, now: datetime) -> None:

@@ -57,7 +57,7 @@ def notify(
 
 def _fitted(body: Mapping[str, Any]) -> str:
     """Return a notice as JSON within BODY_BYTES: evidence rows go first, the last ones before the earlier, then
-    entities. The alert itself keeps them all."""
+    entities, then ids of evidence, which it says. The alert itself keeps them all."""
     data = dict(body["data"])
     while True:
         text = json.dumps({**body, "data": data}, ensure_ascii=False, separators=(",", ":"))
@@ -65,3 +65,4 @@ def _fitted(body: Mapping[str, Any]) -> str:
         if longest is None or len(text.encode()) < BODY_BYTES:
             return text
         data[longest] = data[longest][:-1]
+        data["evidence_truncated"] = data["evidence_truncated"] or longest == "evidence"

@@ -43,7 +43,7 @@ def hurry() -> None:
     )
     _shorten(acrwatch.delivery.schedule, SCHEDULE=tuple(timedelta(seconds=min(n, 3)) for n in range(1000)))
     _shorten(acrwatch.delivery.sinks.webhook, CONNECT_SECONDS=1.0, TOTAL_SECONDS=2.0)
-    _shorten(acrwatch.delivery.worker, LEASE=timedelta(seconds=8), _LEASE_RESERVE=timedelta(seconds=3))
+    _shorten(acrwatch.delivery.worker, LEASE=timedelta(seconds=8), TURN=timedelta(seconds=3))
     _shorten(storage.state.outbox, UPDATE_INTERVAL=timedelta(seconds=2))
     _shorten(storage.lake.clustering, WORTH_ROWS=64)
     _shorten(storage.lake.holding, MIN_AGE=timedelta(seconds=60))

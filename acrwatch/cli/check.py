@@ -76,6 +76,7 @@ def results(session: Session, *, offline: bool, ping: bool, cases: bool) -> Iter
 
     def healthy() -> Iterator[Result]:
         with session.database() as database, database.connect() as connection:
+            yield from destinations.undelivered(session, connection)
             yield from stores.health(connection, session.clock.now())
 
     state = list(guarded("state", lambda: stores.state(session)))

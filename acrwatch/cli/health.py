@@ -23,6 +23,8 @@ _SPAN: Final = timedelta(hours=24)
 # event that three of these have passed by waits for something else; below a minute it may be a slow disk.
 _TURNS: Final = 3
 _SHORTEST: Final = timedelta(minutes=1)
+# What waits for a destination that was taken away waits for good: past a week it is known.
+_KNOWN: Final = timedelta(days=7)
 
 
 def health_lines(session: Session, connection: "Connection") -> list[str]:
@@ -35,6 +37,7 @@ def health_lines(session: Session, connection: "Connection") -> list[str]:
         *unjudged_lines(connection, since=now - _SPAN),
         *rejected_lines(connection, since=now - _SPAN),
         *dropped_lines(session, connection),
+        *undelivered_lines(session, connection),
     ]
 
 
@@ -149,3 +152,23 @@ def dropped_lines(session: Session, connection: "Connection") -> list[str]:
         f"them; those over {keep.days} days old make room."
     )
     return [line]
+
+
+def undelivered_lines(session: Session, connection: "Connection") -> list[str]:
+    """Return which destinations have not been told of alerts: whoever relies on one of them does not know."""
+    from storage.state import outbox
+
+    now = session.clock.now()
+    see = "see `acrwatch deliveries list --destination"
+    return [
+        f"Health: {undelivered_words(session, name, number, first)}; {see} {name}`."
+        for name, (number, first) in outbox.overdue(connection, now=now).items()
+        if now - first < _KNOWN
+    ]
+
+
+def undelivered_words(session: Session, name: str, number: int, first: datetime) -> str:
+    """Return what waits for a destination, without a full stop."""
+    known = {one.name for one in session.config.destinations}
+    whose = name if name in known else f"{name}, a destination that is not configured,"
+    return f"{counted(number, 'notice')} for {whose} {noun_of(number, 'waits', 'wait')} since {first:%Y-%m-%d %H:%M}Z"

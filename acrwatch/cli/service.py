@@ -72,7 +72,10 @@ def deliver(session: Session, once: bool, as_json: bool) -> None:
         if not once:
             repeat(turn, DELIVER_EVERY)
             return
-        summary = turn()
+        summary = last = turn()
+        while last.sent or last.dead:  # slow destinations take several turns
+            last = turn()
+            summary += last
     if as_json:
         write_json(dataclasses.asdict(summary))
     else:

@@ -13,6 +13,7 @@ from typing import Final
 from acrwatch.core.errors import ConfigError
 
 ENV_PREFIX: Final = "ACRWATCH__"
+_NEARLY: Final = "ACRWATCH_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ def overlay(tree: Tree, environ: Mapping[str, str]) -> list[str]:
             problem = _put(tree, keys, Leaf(environ[name], name, True)) if all(keys) else "a part of the name is empty"
             if problem:
                 mistakes.append(f"{name}: {problem}")
+        elif name.startswith(_NEARLY) and "__" in name:
+            mistakes.append(f"{name}: is unknown; did you mean {ENV_PREFIX}{name.removeprefix(_NEARLY)}?")
     return mistakes
 
 

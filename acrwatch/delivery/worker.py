@@ -26,13 +26,13 @@ from storage.state.outbox import Attempt, Delivery
 
 _log: Final = logging.getLogger(__name__)
 
-# Ten deliveries of at most 15 s each end well within the lease, so that nobody else takes them meanwhile. The database
-# says when a lease ends; how much of it is used up is measured from before it was asked for.
+# After its turn a destination begins no delivery until the next call, however much is waiting. A call ends with the
+# slowest, and the next one, as well as whoever stops the process, waits for that: one that takes ten seconds for each
+# alert of a long backlog must not keep fresh alerts from the others for an hour.
+TURN: Final = timedelta(seconds=15)
 BATCH: Final = 10
+# A turn, and the 15 s that its last delivery may take, end well within it, so that nobody else takes them meanwhile.
 LEASE: Final = timedelta(minutes=5)
-_LEASE_RESERVE: Final = timedelta(seconds=20)
-# One call ends, however much is waiting; the next goes on.
-_MAX_BATCHES: Final = 100
 # A destination that failed this often in a row is left alone until the next call: it is down, and each try may take
 # the full time-out. One delivery that always fails does not stop the others.
 _MAX_FAILURES_IN_A_ROW: Final = 3
@@ -46,9 +46,13 @@ class Summary:
     retried: int = 0
     dead: int = 0
 
+    def __add__(self, other: "Summary") -> "Summary":
+        return Summary(self.sent + other.sent, self.retried + other.retried, self.dead + other.dead)
+
 
 def deliver_due(database: Database, sinks: Mapping[str, Sink], *, clock: Clock, rng: random.Random) -> Summary:
-    """Send what is due to the destinations in `sinks`, each in its own thread; return when nothing more is due.
+    """Send what is due to the destinations in `sinks`, each in its own thread; return when nothing more is due, or,
+    where destinations are slow, soon after TURN: then the next call goes on.
 
     Any number of processes may do this at once. Nothing is sent inside a transaction. A process that dies between
     sending and recording leaves a lease behind: the same delivery, with the same id, is sent again when it ends.
@@ -94,30 +98,31 @@ class _Lane:
         self._owner = owner
         self._clock = clock
         self._rng = rng
+        self._over = clock.now() + TURN
         self._results = Counter[str]()
         self._failures = 0
         self._incident = f"dead_letter/{destination}"
 
     def run(self) -> Counter[str]:
-        for _ in range(_MAX_BATCHES):
-            asked = self._clock.now()
-            batch = self._claim(asked)
-            if not batch or not self._send_all(batch, asked + LEASE - _LEASE_RESERVE):
-                break
+        while (batch := self._claim()) and self._send_all(batch):
+            pass
         return self._results
 
-    def _claim(self, now: datetime) -> Sequence[Delivery]:
+    def _claim(self) -> Sequence[Delivery]:
+        now = self._clock.now()
         with self._database.begin() as connection:
             return outbox.claim(connection, self._destination, owner=self._owner, lease=LEASE, limit=BATCH, now=now)
 
-    def _send_all(self, batch: Sequence[Delivery], until: datetime) -> bool:
-        """Return whether to go on with this destination. Nothing is begun after `until`."""
+    def _send_all(self, batch: Sequence[Delivery]) -> bool:
+        """Return whether to go on with this destination."""
         for index, delivery in enumerate(batch):
-            if self._clock.now() > until:
-                self._give_back(batch[index:], None)  # the machine slept, or the clock jumped
-                return True
+            if self._clock.now() > self._over:
+                self._give_back(batch[index:], None)
+                return False
             outcome = self._deliver(delivery)
             self._failures = self._failures + 1 if outcome.result == "retry" else 0
+            if self._failures == 1:  # one line an outage and turn, not one a delivery
+                _log.warning("%s did not take %s: %s", self._destination, delivery.id, outcome.detail)
             if outcome.retry_after is not None or self._failures == _MAX_FAILURES_IN_A_ROW:
                 self._give_back(batch[index + 1 :], outcome.retry_after)
                 return False

@@ -19,7 +19,10 @@ def _gone(gap: Gap, stream: str) -> str:
 
 
 class Reports:
-    """Opens and resolves the incidents of one hub. Never blocks."""
+    """Opens and resolves the incidents of one hub. Never blocks.
+
+    What goes on is said again and again: a person may have put it away meanwhile.
+    """
 
     def __init__(self, hub: str, notices: Notices) -> None:
         self._hub = hub
@@ -79,11 +82,10 @@ class Reports:
 
     def down(self, one: Partition, error: AcrWatchError) -> None:
         """This partition cannot be read, while others can."""
-        if not one.reported:
-            one.reported = True
-            self._notices.open(
-                f"source_down/{self._hub}/{one.id}", kind="source_down", message=error.message, remedy=error.remedy
-            )
+        one.reported = True
+        self._notices.open(
+            f"source_down/{self._hub}/{one.id}", kind="source_down", message=error.message, remedy=error.remedy
+        )
 
     def up(self, one: Partition) -> None:
         """It is read, whoever said that it could not be: an owner before us may have died without taking it back."""

@@ -102,6 +102,7 @@ class Supervisor:
         self._around = around
         self._timing = around.timing
         self._patience = 1  # looks without anything new after which a link that should bring something is dead
+        self._stopped: Callable[[], None] = lambda: None  # says why a person must act first
         self._denied = False  # the last failure was that our credentials were refused
         self._halt = Halt()
         self._backoff = Backoff(around.timing.first_retry, around.timing.last_retry)
@@ -128,7 +129,7 @@ class Supervisor:
         except _Worn:
             log.debug("%s/%s: a new link after many messages", self._around.name, self.one.id)
         except _MadeAnewError as error:
-            self._around.reports.made_anew(self.one, error.found)
+            self._stop(partial(self._around.reports.made_anew, self.one, error.found))
             self._around.buffer.wake()
         except StolenError as error:
             self._note_down(error)
@@ -148,12 +149,13 @@ class Supervisor:
         if one.stopped or not one.stream:
             stored = await asyncio.to_thread(self._around.stored, one.id)
             if stored.stream == one.stream:
+                self._stopped()
                 return False
             one.resume(stored)
         look = await self._look_twice()
         one.stopped = one.went_back(look)
         if one.stopped:
-            reports.went_back(one, look)
+            self._stop(partial(reports.went_back, one, look))
         else:
             if one.received is None and one.start == "latest":
                 begun = await asyncio.to_thread(self._around.claims.begun_after, one.id, look.last)
@@ -165,6 +167,10 @@ class Supervisor:
             reports.lag(one, one.wait(look, time.monotonic()))
         self._around.buffer.wake()
         return not one.stopped
+
+    def _stop(self, say: Callable[[], None]) -> None:
+        self._stopped = say
+        say()
 
     async def _look_twice(self) -> Look:
         """Look, and look again before believing that the hub went back: a look may lag behind what was just read."""

@@ -25,6 +25,8 @@ CLOSED: Final = "alert.closed"
 PENDING, SENT, FOLDED, DEAD = "pending", "sent", "folded", "dead"
 # An alert that a burst extends every few seconds is told to a destination at most this often.
 UPDATE_INTERVAL: Final = timedelta(minutes=5)
+# Past the first retries, and past what an update may wait: the destination is down, or nobody sends to it.
+LATE: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,17 @@ def enqueue(
 ) -> None:
     """Write one delivery per destination; call it in the transaction that changes the alert.
 
-    `alert.created` and `alert.closed` are due at once and never fold. An `alert.updated` is due five minutes after
-    the last one of the same alert and destination; where that one is unsent and not being sent, it is folded into
-    this one, which takes over its due time. Raises StoreError if this revision and type was enqueued before.
+    `alert.created` and `alert.closed` are due at once and never fold; an `alert.updated` before them that only waits
+    for its time goes with them. An `alert.updated` is due five minutes after the last one of the same alert and
+    destination; where that one is unsent and not being sent, it is folded into this one, which takes over its due time.
+    Raises StoreError if this revision and type was enqueued before.
     """
     for destination in destinations:
-        not_before = _update_due(connection, alert_id, destination, now) if type == UPDATED else now
+        if type == UPDATED:
+            not_before = _update_due(connection, alert_id, destination, now)
+        else:
+            not_before = now
+            _hurry(connection, alert_id, destination, now)
         connection.execute(
             insert(deliveries).values(
                 id=delivery_id(alert_id, revision, destination, type),
@@ -224,6 +231,18 @@ def tally(connection: Connection) -> dict[tuple[str, str], int]:
     return {(destination, status): number for destination, status, number in connection.execute(query)}
 
 
+def overdue(connection: Connection, *, now: datetime) -> dict[str, tuple[int, datetime]]:
+    """Return, by destination, how many deliveries have waited for longer than LATE, and since when the first has."""
+    oldest = func.min(deliveries.c.created_at).label("oldest")
+    query = (
+        select(deliveries.c.destination, func.count().label("number"), oldest)
+        .where(deliveries.c.status == PENDING, deliveries.c.created_at < now - LATE)
+        .group_by(deliveries.c.destination)
+        .order_by(deliveries.c.destination)
+    )
+    return {row.destination: (row.number, row.oldest) for row in connection.execute(query)}
+
+
 def tried(connection: Connection, id: str) -> Sequence[Attempt]:  # noqa: A002
     """Return every attempt at one delivery, oldest first."""
     columns = (attempts.c.at, attempts.c.seconds, attempts.c.outcome, attempts.c.status_code, attempts.c.detail)
@@ -255,6 +274,22 @@ def _update_due(connection: Connection, alert_id: str, destination: str, now: da
         return due
     told: datetime = last.finished_at if last.status == SENT else last.not_before
     return max(now, told + UPDATE_INTERVAL)
+
+
+def _hurry(connection: Connection, alert_id: str, destination: str, now: datetime) -> None:
+    """Make an update that waits for its five minutes due at once: what comes after it must not wait with it."""
+    connection.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.alert_id == alert_id,
+            deliveries.c.destination == destination,
+            deliveries.c.type == UPDATED,
+            deliveries.c.status == PENDING,
+            deliveries.c.attempts == 0,
+            deliveries.c.not_before > now,
+        )
+        .values(not_before=deliveries.c.created_at)
+    )
 
 
 def _leased(connection: Connection, row: Row[Any]) -> bool:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from detections import failure
 from detections.blindness import _MIRRORED, METADATA, acknowledge
 from detections.notices import Publishing
+from scheduler import load_detections
 from storage.state import incidents
 from storage.state.database import Database
 from storage.state.incidents import KINDS
@@ -96,6 +98,18 @@ def test_a_broken_rule_file_is_an_alert_at_once_and_closes_when_it_is_mended(mak
         incidents.resolve(connection, "broken_rule//rules/x.yml", now=NOW + MINUTE)
     sight.look(5 * MINUTE)
     assert sight.alerts()[0].close_reason == "recovered"
+
+
+def test_a_failed_detection_that_a_person_acknowledged_is_over_and_so_is_its_alert(make_sight: MakeSight) -> None:
+    sight, detection = make_sight(), load_detections()["mass-delete"]
+    with sight.database.begin() as connection:
+        failure.raised(connection, detection, "ValueError: a defect", Publishing(("siem",)), now=NOW)
+    acknowledged(sight.database, "failed_detection/mass-delete", NOW + MINUTE)
+    (alert,) = sight.alerts()
+    assert (sight.incidents(), alert.rule, alert.close_reason) == ([], "detection-failed", "acknowledged")
+    with sight.database.begin() as connection:
+        failure.raised(connection, detection, "ValueError: a defect", Publishing(("siem",)), now=NOW + 2 * MINUTE)
+    assert sorted(alert.status for alert in sight.alerts()) == ["closed", "new"]
 
 
 def test_what_a_person_ended_and_is_not_over_opens_anew(make_sight: MakeSight) -> None:

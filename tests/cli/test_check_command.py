@@ -179,6 +179,8 @@ def test_a_file_destination_needs_a_folder_that_can_be_written(call: Call, datab
     assert found(call)["destination log"][0]["status"] == "fail"
     Path("missing").mkdir()
     assert found(call)["destination log"][0]["status"] == "ok"
+    Path("missing/log.jsonl").mkdir()
+    assert found(call)["destination log"][0]["what"].endswith("log.jsonl is a folder")
 
 
 def test_registries_are_compared_with_those_that_speak(call: Call) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from storage.lake import Lake
 from storage.lake.entries import entry_path
-from storage.state import runs
+from storage.state import outbox, runs
 from storage.state.database import Database
 from tests.cli.test_alerts_command import ALERT, stored
 from tests.lake.lake_writer import STREAM, make_events
@@ -109,3 +109,58 @@ def test_check_warns_of_few_events_too_where_they_wait_for_long(call: Call, data
         (item["what"], item["status"]) for item in said
     ]
     assert "ok" not in [item["status"] for item in said]
+
+
+SIEM = '[[destinations]]\nname = "siem"\ntype = "jsonl"\npath = "out.jsonl"\n'
+
+
+def told(database: Database, *, age: timedelta) -> None:
+    """Leave a notice for `siem` in the outbox that was written so long ago."""
+    with database.begin() as connection:
+        outbox.enqueue(
+            connection,
+            destinations=["siem"],
+            alert_id=ALERT.id,
+            type=outbox.CREATED,
+            revision=1,
+            body="{}",
+            now=NOW - age,
+        )
+
+
+@pytest.mark.parametrize(
+    ("configured", "minutes", "said"),
+    [
+        (SIEM, 14, None),
+        (SIEM, 16, "1 notice for siem waits since 2026-11-22 02:44Z"),
+        ("", 16, "1 notice for siem, a destination that is not configured, waits since 2026-11-22 02:44Z"),
+        ("", 7 * 24 * 60, None),
+    ],
+    ids=["young", "down", "renamed", "taken away long ago"],
+)
+def test_alerts_that_do_not_get_out_are_said(
+    call: Call, database: Database, tmp_path: Path, configured: str, minutes: int, said: str | None
+) -> None:
+    (tmp_path / "acrwatch.toml").write_text(configured)
+    told(database, age=timedelta(minutes=minutes))
+    health = [line for line in call("alerts", "list").stderr.splitlines() if line.startswith("Health: ")]
+    assert health == ([f"Health: {said}; see `acrwatch deliveries list --destination siem`."] if said else [])
+
+
+def test_check_warns_of_what_waits_for_a_destination_of_another_name(call: Call, database: Database) -> None:
+    told(database, age=timedelta(days=8))
+    (item,) = (one for one in call("check", "--quick", "--offline", "--json").json if one["name"] == "destination siem")
+    assert (item["status"], item["remedy"]) == ("warn", "They are sent once a [[destinations]] is called siem again")
+
+
+def test_check_warns_of_what_was_given_up(call: Call, database: Database, tmp_path: Path) -> None:
+    (tmp_path / "acrwatch.toml").write_text(SIEM)
+    told(database, age=timedelta(hours=1))
+    with database.begin() as connection:
+        (one,) = outbox.claim(connection, "siem", owner="w", lease=timedelta(minutes=5), limit=1, now=NOW)
+        outbox.dead(connection, one, outbox.Attempt(NOW, 0.1, "dead", 413))
+    found = [one for one in call("check", "--quick", "--offline", "--json").json if one["name"] == "destination siem"]
+    assert [(item["status"], item["what"]) for item in found] == [
+        ("ok", "its settings are in order"),
+        ("warn", "given up: 1 delivery"),
+    ]

@@ -59,6 +59,7 @@ def test_a_mistake_in_the_file_names_its_place(load_config: Load, toml: str, pla
     [
         ("ACRWATCH__STORE__PTH", "x", "'pth' is unknown; did you mean 'path'?"),
         ("ACRWATCH__STROE__PATH", "x", "section 'stroe' is unknown; did you mean 'store'?"),
+        ("ACRWATCH_STORE__PATH", "x", "is unknown; did you mean ACRWATCH__STORE__PATH?"),
         ("ACRWATCH__STORE", "x", "store is a section, not a single value"),
         ("ACRWATCH__STORE____PATH", "x", "a part of the name is empty"),
         ("ACRWATCH__STORE__PATH__DEEP", "x", "store.path is a single value"),

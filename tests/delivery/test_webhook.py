@@ -80,6 +80,16 @@ def test_redirects_are_not_followed(receiver: Receiver, webhook: Sink) -> None:
 
 
 @pytest.mark.parametrize(
+    "location", ["http://[::1/", "http://xn--/", "javascript:alert(1)", "https://a/" + "a" * 66_000]
+)
+def test_a_redirect_to_what_is_no_address_is_one_all_the_same(receiver: Receiver, webhook: Sink, location: str) -> None:
+    receiver.answers = [(302, {"location": location}, b"")]
+    outcome = webhook.send(OUTGOING)
+    assert (outcome.result, outcome.status_code) == ("dead", 302)
+    assert "Redirects are not followed" in (outcome.detail or "")
+
+
+@pytest.mark.parametrize(
     ("written", "wait"),
     [
         ("120", timedelta(minutes=2)),
@@ -94,6 +104,9 @@ def test_redirects_are_not_followed(receiver: Receiver, webhook: Sink) -> None:
         ("soon", None),
         ("-5", None),
         ("1.5", None),
+        ("9" * 5_000, None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Sun, 22 Nov 2026 12:10:00 +99999999999999", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_a_date_up_to_an_hour(
@@ -155,6 +168,7 @@ def test_a_refused_connection_is_tried_again_and_shows_no_path(closed_port: int)
     outcome = open_webhook(f"http://127.0.0.1:{closed_port}/T0KEN-0123456789").send(OUTGOING)
     assert outcome.result == "retry"
     assert (outcome.detail or "").startswith(f"http://127.0.0.1:{closed_port}/******** cannot be reached")
+    assert "Connect call failed" in (outcome.detail or ""), "why, not only that it failed"
 
 
 class Talker:
@@ -201,6 +215,16 @@ def test_a_huge_answer_is_not_read_to_its_end() -> None:
 
 def test_the_time_outs_are_those_promised() -> None:
     assert (module.CONNECT_SECONDS, module.TOTAL_SECONDS) == (5, 15)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["https://10.0.0.256/hook", "https://[v1.x]/hook", "https://xn--/hook", "https://siem.example/" + "a" * 70_000],
+)
+def test_an_address_that_nothing_can_be_posted_to_is_refused(written: str) -> None:
+    (parse,) = (setting.parse for setting in module.SETTINGS if setting.name == "url")
+    with pytest.raises(ValueError, match="can be posted to"):
+        parse(written)
 
 
 def test_the_secret_setting_takes_a_list_and_hides_it() -> None:

@@ -110,8 +110,8 @@ def test_one_failing_delivery_does_not_stop_the_others(deliver: Deliver, enqueue
     assert deliver() == Summary(sent=2, retried=1)
 
 
-def test_a_destination_that_is_down_is_left_alone_after_three(
-    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, database: Database
+def test_a_destination_that_is_down_is_left_alone_after_three_and_the_log_says_why_once(
+    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.answers = [(500, {}, b"")]
     for number in range(8):
@@ -119,6 +119,7 @@ def test_a_destination_that_is_down_is_left_alone_after_three(
     assert deliver() == Summary(retried=3)
     assert [one.attempts for one in _all(database)] == [1, 1, 1, 0, 0, 0, 0, 0]
     assert [one.lease_owner for one in _all(database)] == [None] * 8
+    assert caplog.messages == ["siem did not take alr_A0_1_siem_created: HTTP 500"]
 
 
 def test_after_ten_attempts_it_is_dead_and_an_incident(
@@ -221,6 +222,17 @@ def test_a_hanging_destination_does_not_hold_up_another(
     assert waited == [True]
 
 
+def test_a_slow_destination_leaves_the_others_their_turn_however_much_waits_for_it(
+    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, clock: MovableClock
+) -> None:
+    """Each answer takes ten seconds: the call ends after the second, and the next goes on where it ended."""
+    for number in range(25):
+        enqueue(f"A{number:02}")
+    receiver.before_answer = lambda _: clock.move(timedelta(seconds=10))
+    assert [deliver(), deliver()] == [Summary(sent=2)] * 2
+    assert receiver.ids() == [f"alr_A{number:02}_1_siem_created" for number in range(4)]
+
+
 def test_deliveries_of_a_removed_destination_stay_where_they_are(
     deliver: Deliver, enqueue: Enqueue, database: Database
 ) -> None:
@@ -287,7 +299,7 @@ def test_a_worker_never_sends_on_a_lease_that_is_over(
         clock.move(LEASE)
 
     receiver.before_answer = jump
-    assert deliver() == Summary(sent=2)
+    assert [deliver(), deliver()] == [Summary(sent=1)] * 2
     first, second = ends
     assert first is not None
     assert second is not None

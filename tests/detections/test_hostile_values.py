@@ -10,6 +10,7 @@ import pytest
 
 from detections.alerting import group_key
 from detections.notices import BODY_BYTES, Publishing
+from detections.triage import Hand
 
 Make = Callable[..., Any]
 HOSTILE = [
@@ -109,3 +110,14 @@ def test_a_notice_stays_below_20_kb_whatever_clients_send(make_bench: Make, happ
     assert len(json.dumps({"data": data}, ensure_ascii=False, separators=(",", ":")).encode()) < BODY_BYTES
     assert (data["count"], len(data["evidence"]), data["evidence_truncated"]) == (200, 100, True)
     assert len(bench.only().evidence_rows) == 10
+
+
+def test_a_notice_from_which_evidence_was_cut_says_so(make_bench: Make, happening: Make, any_pull: Any) -> None:
+    bench = make_bench({"test-rule": any_pull}, publishing=Publishing(("siem",)))
+    bench.judge(*[happening(n, at=timedelta(seconds=n)) for n in range(100)])
+    with bench.database.begin() as connection:
+        hand = Hand(connection, "ana", bench.clock.time, bench.publishing)
+        hand.comment(hand.take(bench.only().id), "\x01" * 2_900)
+    told = [(len(data["evidence"]) == data["count"], data["evidence_truncated"]) for _, data in bench.notices()]
+    assert told == [(True, False), (False, True)]
+    assert not bench.only().evidence_truncated

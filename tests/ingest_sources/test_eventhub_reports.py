@@ -74,6 +74,15 @@ def test_who_lost_a_partition_leaves_what_its_new_owner_said(database: Database)
     assert wrong(database) == ["source_down/hub/0"]
 
 
+def test_what_a_person_put_away_is_said_again_while_it_goes_on(database: Database) -> None:
+    owner = Owner(database)
+    owner.down()
+    with database.begin() as connection:
+        incidents.resolve(connection, "source_down/hub/0", now=datetime.now(UTC))
+    owner.down()
+    assert wrong(database) == ["source_down/hub/0"]
+
+
 def test_reading_a_partition_closes_what_a_dead_process_left_open(hub: DevHub, source_of: MakeSource) -> None:
     source = source_of(hub)
     store = source._opening.database

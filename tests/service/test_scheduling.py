@@ -195,6 +195,20 @@ def test_jobs_do_not_wait_for_a_clock_that_was_set_back(parts: GatedParts, monke
     assert (parts.delivering.turns, parts.passing.turns) == (2, 1)
 
 
+def test_a_turn_that_waits_for_the_one_under_way_does_not_begin_once_we_stop(parts: GatedParts) -> None:
+    parts.delivering.free.clear()
+    with started(parts) as service:
+        assert parts.delivering.arrived.wait(WAIT)
+        service.wake("deliver")
+        until(lambda: taken_up(service, "deliver"))
+        stopping = threading.Thread(target=service.stop)
+        stopping.start()
+        until(service._stopping.is_set)
+        parts.delivering.free.set()
+        stopping.join(WAIT)
+    assert parts.delivering.turns == 1
+
+
 def test_a_job_that_fails_is_an_incident_until_a_turn_succeeds(parts: GatedParts) -> None:
     with started(parts) as service:
         until(lambda: parts.delivering.turns == 1)

@@ -176,6 +176,26 @@ def test_five_minutes_count_from_the_time_it_was_sent(database: Database, now: d
     assert _all(database)[-1].not_before == now + 8 * MINUTE
 
 
+def test_a_close_does_not_wait_for_an_update_before_it_whose_time_has_not_come(
+    database: Database, now: datetime
+) -> None:
+    _enqueue(database, now, UPDATED, 1)
+    _sent(database, _claim_one(database, now), now)
+    _enqueue(database, now + MINUTE, UPDATED, 2)
+    _enqueue(database, now + 2 * MINUTE, CLOSED, 3)
+    update = _claim_one(database, now + 2 * MINUTE)
+    _sent(database, update, now + 2 * MINUTE)
+    assert (update.revision, _claim_one(database, now + 2 * MINUTE).revision) == (2, 3)
+
+
+def test_a_close_waits_for_an_update_before_it_that_failed(database: Database, now: datetime) -> None:
+    _enqueue(database, now, UPDATED, 1)
+    _retry(database, _claim_one(database, now), now, now + 5 * MINUTE)
+    _enqueue(database, now + MINUTE, CLOSED, 2)
+    assert _claim(database, now + 2 * MINUTE) == []
+    assert _claim_one(database, now + 5 * MINUTE).revision == 1
+
+
 def test_a_folded_update_is_never_claimed(database: Database, now: datetime) -> None:
     _enqueue(database, now, UPDATED, 1)
     _enqueue(database, now, UPDATED, 2)
@@ -370,3 +390,14 @@ def test_the_tally_counts_what_is_pending_and_dead(database: Database, now: date
     _sent(database, second, now)
     with database.connect() as connection:
         assert outbox.tally(connection) == {("siem", "dead"): 1, ("siem", "pending"): 1}
+
+
+def test_what_has_waited_for_long_is_overdue(database: Database, now: datetime) -> None:
+    _enqueue(database, now, CREATED, 1, alert="A", to=["siem", "pager"])
+    _enqueue(database, now + MINUTE, CREATED, 1, alert="B")
+    _sent(database, _claim(database, now, to="pager")[0], now)
+    later = now + outbox.LATE + MINUTE
+    with database.connect() as connection:
+        assert outbox.overdue(connection, now=now + outbox.LATE) == {}
+        assert outbox.overdue(connection, now=later) == {"siem": (1, now)}
+        assert outbox.overdue(connection, now=later + MINUTE) == {"siem": (2, now)}

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
+from acrwatch.cli.health import undelivered_words
 from acrwatch.cli.session import Session
-from acrwatch.core.errors import NotFoundError, RemoteUnreachableError
+from acrwatch.core.errors import RemoteUnreachableError
 from acrwatch.core.wording import counted
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from acrwatch.core.config import DestinationConfig
 
 SECONDS: Final = 5.0
@@ -32,14 +35,22 @@ def destination(session: Session, one: "DestinationConfig", *, offline: bool, pi
         yield _ping(session, one, name)
     else:
         yield _reach(one, name)
-    dead = _dead(session, one.name)
-    if dead:
-        yield Result(
-            name,
-            WARN,
-            f"given up: {counted(dead, 'delivery', 'deliveries')}",
-            f"`acrwatch deliveries retry {one.name}`",
-        )
+
+
+def undelivered(session: Session, connection: "Connection") -> Iterator[Result]:
+    """Tell of what was given up, and of what waits, for destinations that are configured or were."""
+    from storage.state import outbox
+
+    for (name, status), number in sorted(outbox.tally(connection).items()):
+        if status == outbox.DEAD:
+            what = f"given up: {counted(number, 'delivery', 'deliveries')}"
+            yield Result(f"destination {name}", WARN, what, f"`acrwatch deliveries retry {name}`")
+    known = {one.name for one in session.config.destinations}
+    for name, (number, first) in outbox.overdue(connection, now=session.clock.now()).items():
+        remedy = f"`acrwatch deliveries list --destination {name}` says what it answered"
+        if name not in known:
+            remedy = f"They are sent once a [[destinations]] is called {name} again"
+        yield Result(f"destination {name}", WARN, undelivered_words(session, name, number, first), remedy)
 
 
 def _reach(one: "DestinationConfig", name: str) -> Result:
@@ -55,6 +66,8 @@ def _reach(one: "DestinationConfig", name: str) -> Result:
 
 
 def _writable(path: Path, name: str) -> Result:
+    if path.is_dir():
+        return Result(name, FAIL, f"{path} is a folder", "Give `path` a file's name, such as alerts.jsonl within it")
     target = path if path.exists() else path.absolute().parent
     if os.access(target, os.W_OK):
         return Result(name, OK, f"{path} can be written")
@@ -88,13 +101,3 @@ def _ping(session: Session, one: "DestinationConfig", name: str) -> Result:
     if outcome.result == "sent":
         return Result(name, OK, "took a test.ping")
     return Result(name, FAIL, outcome.detail or "did not take a test.ping", "Check its settings and its own log")
-
-
-def _dead(session: Session, name: str) -> int:
-    from storage.state import outbox
-
-    try:
-        with session.database() as database, database.connect() as connection:
-            return outbox.tally(connection).get((name, outbox.DEAD), 0)
-    except NotFoundError:
-        return 0

@@ -42,6 +42,16 @@ _ADVICE: Final = {
 logging.getLogger("httpx").addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
+def _url(value: object) -> WebAddress:
+    """An http or https address that a request can be made of, so that `https://10.0.0.256/` is refused at the start."""
+    address = web_address(value)
+    try:
+        _ = httpx.URL(address.reveal()).host
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("expected an address that can be posted to, such as https://siem.example/hook") from None
+    return address
+
+
 def _secret(value: object) -> Secret:
     """One `whsec_...` secret, or several (a list, or separated by spaces) while the secret is being changed."""
     written = text(" ".join(map(text, value)) if isinstance(value, list | tuple) else value)
@@ -53,7 +63,7 @@ def _secret(value: object) -> Secret:
 
 
 SETTINGS: Final = (
-    Setting("url", web_address, REQUIRED, "Where alerts are posted. Shown as scheme and host only."),
+    Setting("url", _url, REQUIRED, "Where alerts are posted. Shown as scheme and host only."),
     Setting("secret", _secret, REQUIRED, "The shared secret, whsec_ and base64, that signs every delivery."),
     Setting("ca_file", file_path, None, "PEM file of the only authorities to trust, for receivers with a private one."),
 )
@@ -92,7 +102,7 @@ class WebhookSink:
         answer = _Answer()
         try:
             asyncio.run(self._post(outgoing, answer))
-        except (httpx.TransportError, TimeoutError) as error:
+        except (httpx.TransportError, httpx.InvalidURL, UnicodeError, TimeoutError) as error:
             if answer.status == 0:
                 return Outcome("retry", self._trouble(error))
         return self._judge(answer, outgoing.at)
@@ -109,12 +119,19 @@ class WebhookSink:
             **signed_headers(self._keys, id=outgoing.id, at=outgoing.at, body=outgoing.body),
         }
         limits = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)
+
+        async def keep(response: httpx.Response) -> None:
+            answer.status, answer.headers = response.status_code, response.headers
+
+        # Where a redirect leads is read by httpx even if it is not followed, and may be no address: hooks come before.
+        hooks = {"response": [keep]}
         # httpx bounds each read; only this bounds an answer that drips in byte by byte.
         async with asyncio.timeout(TOTAL_SECONDS):
-            async with httpx.AsyncClient(verify=self._tls, trust_env=False, timeout=limits) as client:
+            async with httpx.AsyncClient(
+                verify=self._tls, trust_env=False, timeout=limits, event_hooks=hooks
+            ) as client:
                 request = client.stream("POST", self._url.reveal(), content=outgoing.body, headers=headers)
                 async with request as response:
-                    answer.status, answer.headers = response.status_code, response.headers
                     async for chunk in response.aiter_raw():
                         answer.body = (answer.body + chunk)[:MAX_ANSWER_BYTES]
                         if len(answer.body) == MAX_ANSWER_BYTES:
@@ -136,7 +153,9 @@ class WebhookSink:
         if isinstance(error, TimeoutError | httpx.TimeoutException):
             return f"{self._url} did not answer in time ({type(error).__name__})"
         advice = "; check `ca_file`" if "CERTIFICATE_VERIFY_FAILED" in str(error) else ""
-        return f"{self._url} cannot be reached{advice}: {self._quote(str(error).encode())}"
+        why = _root(error)
+        said = str(why) or f"it hung up ({type(why).__name__})"
+        return f"{self._url} cannot be reached{advice}: {self._quote(said.encode())}"
 
     def _quote(self, answer: bytes) -> str:
         shown = answer.decode("utf-8", "replace")
@@ -145,18 +164,25 @@ class WebhookSink:
         return printable(mask(shown))[:KEPT_CHARACTERS]
 
 
+def _root(error: BaseException) -> BaseException:
+    """Return what is behind an error: httpx says "All connection attempts failed", and not why."""
+    while behind := error.__cause__ or error.__context__:
+        error = behind
+    return _root(error.exceptions[-1]) if isinstance(error, BaseExceptionGroup) else error
+
+
 def _retry_after(written: str | None, now: datetime) -> timedelta | None:
     """Return how long the receiver asks us to wait, in seconds or as an HTTP date; at most an hour."""
     if written is None:
         return None
-    if written.strip().isdecimal():
-        wait = timedelta(seconds=min(int(written), MAX_RETRY_AFTER.total_seconds()))
-    else:
-        try:
+    try:
+        if written.strip().isdecimal():
+            wait = timedelta(seconds=min(int(written), MAX_RETRY_AFTER.total_seconds()))
+        else:
             until = parsedate_to_datetime(written)
-        except ValueError:
-            return None
-        wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+            wait = (until if until.tzinfo else until.replace(tzinfo=UTC)) - now
+    except (ValueError, OverflowError):  # numbers of thousands of digits, or that no date has
+        return None
     return min(max(wait, timedelta(0)), MAX_RETRY_AFTER)
 
 
