@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from detections.detection import Metadata
-from detections.episode import Episode
+from detections.episode import SAMPLES, Episode
 from storage.state import stages, suppressions
 from storage.state.alerts import BLOCKS, LIVE, STAGED, SUPPRESSED, Alert, Lane
 from storage.state.stages import Life
@@ -81,10 +81,21 @@ def life_of(connection: Connection, metadata: Metadata) -> Life:
 def hides(suppression: Suppression, episode: Episode) -> bool:
     """Return whether a suppression covers a match: its whole time, and everything that is known of it.
 
-    A match of several events that it covers in part is told: better once too often.
+    A match of several events that it covers in part, or perhaps, is told: better once too often.
     """
     in_time = suppression.starts_at <= episode.first and episode.last < suppression.end
-    return in_time and asks_for(suppression, episode)
+    return in_time and asks_for(suppression, episode) and _is_known(suppression, episode)
+
+
+def _is_known(suppression: Suppression, episode: Episode) -> bool:
+    """Return whether what is kept of a match shows all it has of what a suppression asks for.
+
+    Of a day with more events than rows are kept, an alert samples values up to a cap: past it there may be any. Digests
+    are not sampled; identities need not be, for such a day is one identity's.
+    """
+    asked = _wanted(suppression)
+    full = any(len(episode.facts.samples.get(FIELDS[name], ())) >= SAMPLES for name in asked)
+    return episode.count <= len(episode.rows) or not (full or "digest" in asked)
 
 
 def asks_for(suppression: Suppression, episode: Episode) -> bool:

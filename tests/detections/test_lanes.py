@@ -74,6 +74,25 @@ def test_values_beyond_the_rows_that_are_kept_count_as_well() -> None:
     assert not hides(_suppression({"repository": "team/*"}), many)
 
 
+@pytest.mark.parametrize(
+    ("conditions", "covers"),
+    [
+        ({"repository": "team/*"}, False),
+        ({"digest": "sha256:ab"}, False),
+        ({"identity": "ana@example.com", "network": "203.0.113.0/24"}, True),
+    ],
+)
+def test_a_match_is_told_where_what_is_kept_may_not_be_all_it_has(conditions: dict[str, str], covers: bool) -> None:
+    """Somebody takes what is suppressed first, and then the rest: an alert keeps ten events and ten repositories."""
+    many = _match()
+    for number in range(1, 12):
+        many = many.merge(_match(number=number, repository=f"team/app{number:02}"))
+    for number in range(12, 60):
+        many = many.merge(_match(number=number, repository="vault", digest="sha256:cd"))
+    assert not any(value == "vault" for value in many.facts.samples["repository"])
+    assert hides(_suppression(conditions), many) is covers
+
+
 def test_what_nothing_is_known_of_is_told() -> None:
     assert not hides(_suppression({"digest": "sha256:ab"}), _match(digest=None))
 
