@@ -51,17 +51,20 @@ class Lanes:
     def of(self, episode: Episode, said: Collection[Alert] = ()) -> Lane | None:
         """Return the lane of a match; None where its rule was retired at the time: it did not run.
 
+        A match may last for days, and its rule be promoted meanwhile: it is told as soon as some of it is to be told.
         `said` are standing alerts that state the match already: a suppression made after them does not take it back.
         """
         for one in self.suppressions:
             if hides(one, episode) and not any(_stated(alert, episode, one) for alert in said):
                 return Lane(SUPPRESSED, one.id)
-        stage = self.life.stage_at(episode.first)
-        if stage in (stages.RETIRED, stages.STAGED):
-            return None if stage == stages.RETIRED else Lane(STAGED)
-        # Whoever promotes a rule that is active wants to be told of its weak matches as well.
-        weak = episode.facts.notes.get(WEAK) and self.life.word_at(episode.first) is None
-        return BLOCKS if stage == stages.BUILDING_BLOCK or weak else LIVE
+        held = self.life.stages_between(episode.first, episode.last)
+        if stages.ACTIVE in held:
+            # Whoever promotes a rule that is active wants to be told of its weak matches as well.
+            weak = episode.facts.notes.get(WEAK) and self.life.word_at(episode.last) is None
+            return BLOCKS if weak else LIVE
+        if stages.BUILDING_BLOCK in held:
+            return BLOCKS
+        return Lane(STAGED) if stages.STAGED in held else None
 
     def sort(self, episodes: Sequence[Episode], said: Collection[Alert] = ()) -> dict[Lane, list[Episode]]:
         """Return the matches by lane, in order of the lanes; those of a retired time are left out."""

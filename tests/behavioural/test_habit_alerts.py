@@ -9,7 +9,8 @@ import pytest
 
 from detections.behavioural.habit import HabitDetection
 from detections.user_agents import FAMILY
-from storage.state import alerts
+from storage.state import alerts, stages
+from storage.state.stages import Step
 from tests.detections.conftest import Bench, Happening
 
 DAY = timedelta(days=1)
@@ -46,6 +47,24 @@ def test_a_day_that_matches_already_takes_in_what_comes(make_bench: Make, habits
     bench.judge(Happening(101, at=20 * DAY + timedelta(hours=1), identity="new", operation="push"))
     assert bench.only().count == 2
     assert "2 successful calls (1 pull, 1 push)" in bench.only().reason
+
+
+def _sweep(day: int) -> list[Happening]:
+    """Many repositories that day, none of them seen before."""
+    minute = timedelta(minutes=1)
+    return [Happening(100 * day + n, at=day * DAY + n * minute, repository=f"r{day}/{n}") for n in range(12)]
+
+
+def test_a_rule_that_is_promoted_tells_of_what_goes_on_since_before(make_bench: Make, habits: Any) -> None:
+    bench = make_bench(_only(habits, "repository-spread"))
+    with bench.database.begin() as connection:
+        for stage, day in (("staged", 0), ("active", 21)):
+            at = Happening(0, at=day * DAY).time
+            stages.take(connection, Step("repository-spread", stage, at, at, "ana", "try it"))
+    bench.judge(*_daily(20), *_sweep(20))
+    assert bench.standing() == []
+    bench.judge(*_sweep(21))
+    assert [(alert.status, alert.count) for alert in bench.standing()] == [(alerts.NEW, 24)]
 
 
 def test_a_day_that_matches_only_later_is_read_from_the_lake(make_bench: Make, habits: Any) -> None:

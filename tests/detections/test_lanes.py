@@ -10,7 +10,7 @@ import pytest
 from detections.episode import Episode, Facts, of_event
 from detections.lanes import WEAK, Lanes, hides
 from detections.suppressing import drafted
-from storage.state.alerts import BLOCKS, LIVE
+from storage.state.alerts import BLOCKS, LIVE, Lane
 from storage.state.stages import Life, Step
 from storage.state.suppressions import Suppression
 from tests.detections.conftest import START
@@ -105,3 +105,17 @@ def test_a_weak_match_is_a_building_block_until_somebody_says_that_its_rule_is_a
     later = _match(hours=3).with_notes({WEAK: True})
     assert Lanes(Life("active", (promoted,))).of(later) == LIVE
     assert Lanes(Life("active", (replace(promoted, stage="building-block"),))).of(later) == BLOCKS
+
+
+@pytest.mark.parametrize(
+    ("begun", "since", "lane"),
+    [("staged", 3, LIVE), ("building-block", 3, LIVE), ("retired", 3, LIVE), ("staged", 9, Lane("staged"))],
+)
+def test_what_goes_on_after_a_promotion_is_told_though_it_began_before(begun: str, since: int, lane: Lane) -> None:
+    """Whoever pulls everything each day makes one match that never ends; it must not stay where it began."""
+    steps = (
+        Step("any-rule", begun, START, START, "ana", "try it"),
+        Step("any-rule", "active", START + since * HOUR, START, "ana", "it is right"),
+    )
+    lasting = _match(hours=1).merge(_match(hours=5, number=1))
+    assert Lanes(Life("active", steps)).of(lasting) == lane
