@@ -46,6 +46,8 @@ def _match(hours: int = 1, number: int = 0, **fields: Any) -> Episode:
         ({"registry": "contoso", "repository": "team"}, False),
         ({"network": "203.0.113.0/24"}, True),
         ({"network": "203.0.113.9"}, True),
+        ({"network": "::ffff:203.0.113.9"}, True),
+        ({"network": "203.0.113.9:443"}, True),
         ({"network": "2001:db8::/32"}, False),
         ({"digest": "sha256:ab"}, True),
         ({"digest": "sha256:a"}, False),
