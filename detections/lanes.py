@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from detections.detection import Metadata
-from detections.episode import Episode
+from detections.episode import SAMPLES, Episode
 from storage.state import stages, suppressions
 from storage.state.alerts import BLOCKS, LIVE, STAGED, SUPPRESSED, Alert, Lane
 from storage.state.stages import Life
@@ -51,17 +51,20 @@ class Lanes:
     def of(self, episode: Episode, said: Collection[Alert] = ()) -> Lane | None:
         """Return the lane of a match; None where its rule was retired at the time: it did not run.
 
+        A match may last for days, and its rule be promoted meanwhile: it is told as soon as some of it is to be told.
         `said` are standing alerts that state the match already: a suppression made after them does not take it back.
         """
         for one in self.suppressions:
             if hides(one, episode) and not any(_stated(alert, episode, one) for alert in said):
                 return Lane(SUPPRESSED, one.id)
-        stage = self.life.stage_at(episode.first)
-        if stage in (stages.RETIRED, stages.STAGED):
-            return None if stage == stages.RETIRED else Lane(STAGED)
-        # Whoever promotes a rule that is active wants to be told of its weak matches as well.
-        weak = episode.facts.notes.get(WEAK) and self.life.word_at(episode.first) is None
-        return BLOCKS if stage == stages.BUILDING_BLOCK or weak else LIVE
+        held = self.life.stages_between(episode.first, episode.last)
+        if stages.ACTIVE in held:
+            # Whoever promotes a rule that is active wants to be told of its weak matches as well.
+            weak = episode.facts.notes.get(WEAK) and self.life.word_at(episode.last) is None
+            return BLOCKS if weak else LIVE
+        if stages.BUILDING_BLOCK in held:
+            return BLOCKS
+        return Lane(STAGED) if stages.STAGED in held else None
 
     def sort(self, episodes: Sequence[Episode], said: Collection[Alert] = ()) -> dict[Lane, list[Episode]]:
         """Return the matches by lane, in order of the lanes; those of a retired time are left out."""
@@ -81,10 +84,21 @@ def life_of(connection: Connection, metadata: Metadata) -> Life:
 def hides(suppression: Suppression, episode: Episode) -> bool:
     """Return whether a suppression covers a match: its whole time, and everything that is known of it.
 
-    A match of several events that it covers in part is told: better once too often.
+    A match of several events that it covers in part, or perhaps, is told: better once too often.
     """
     in_time = suppression.starts_at <= episode.first and episode.last < suppression.end
-    return in_time and asks_for(suppression, episode)
+    return in_time and asks_for(suppression, episode) and _is_known(suppression, episode)
+
+
+def _is_known(suppression: Suppression, episode: Episode) -> bool:
+    """Return whether what is kept of a match shows all it has of what a suppression asks for.
+
+    Of a day with more events than rows are kept, an alert samples values up to a cap: past it there may be any. Digests
+    are not sampled; identities need not be, for such a day is one identity's.
+    """
+    asked = _wanted(suppression)
+    full = any(len(episode.facts.samples.get(FIELDS[name], ())) >= SAMPLES for name in asked)
+    return episode.count <= len(episode.rows) or not (full or "digest" in asked)
 
 
 def asks_for(suppression: Suppression, episode: Episode) -> bool:

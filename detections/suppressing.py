@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from acrwatch.core.address import parse_address
 from acrwatch.core.characters import fit
 from acrwatch.core.errors import ConfigError
 from acrwatch.core.verdict import TRUE, outcome_of
@@ -81,7 +82,7 @@ def _checked(name: str, value: str) -> str:
     fit(value, name)
     if name == "network":
         try:
-            return str(ipaddress.ip_network(value, strict=False))
+            return str(ipaddress.ip_network(parse_address(value).text or value, strict=False))
         except ValueError as error:
             raise ConfigError(
                 f"{value!r} is no address and no range", remedy="Write 203.0.113.9 or 203.0.113.0/24"

@@ -82,12 +82,13 @@ class Hand:
     ) -> Alert:
         """Close an alert with a verdict; give one that a person closed another verdict, as of its first close.
 
-        Raises ConfigError for a duplicate of nothing or of itself, ConflictError for one that the engine closed.
+        Raises ConfigError for a duplicate of nothing or of itself, ConflictError for one of an alert that only repeats
+        another, and where the engine closed this one.
         """
         if (verdict.name == DUPLICATE) != (duplicate_of is not None):
             raise ConfigError("the verdict duplicate goes with the alert that it repeats", remedy="Name it by --of ID")
-        if duplicate_of is not None and duplicate_of.id == alert.id:
-            raise ConfigError(f"alert {alert.id} cannot be a duplicate of itself", remedy="Name the other one by --of")
+        if duplicate_of is not None:
+            self._refuse_repeating(alert, duplicate_of)
         if alert.closed_at is not None:
             self._refuse_closed_by_engine(alert)
         return self._change(
@@ -140,6 +141,17 @@ class Hand:
             raise ConflictError(
                 f"alert {alert.id} is closed as {alert.close_reason}: there is nothing to {verb}",
                 remedy=f"acrwatch alerts reopen {alert.id} takes that back, if a person closed it",
+            )
+
+    def _refuse_repeating(self, alert: Alert, other: Alert) -> None:
+        """Refuse what nobody would read: two alerts that send each other's reader to and fro."""
+        if other.id == alert.id:
+            raise ConfigError(f"alert {alert.id} cannot be a duplicate of itself", remedy="Name the other one by --of")
+        if other.merged_into is not None:
+            mine = other.merged_into == alert.id
+            raise ConflictError(
+                f"alert {other.id} was closed as {other.close_reason}: what it says goes on in {other.merged_into}",
+                remedy="Give this one a verdict of its own" if mine else f"Name that one by --of {other.merged_into}",
             )
 
     def _refuse_closed_by_engine(self, alert: Alert) -> None:

@@ -59,7 +59,7 @@ def list_(session: Session, /, filters: Filters, output_format: Format | None, l
         Column("TIME", lambda item: utc(parsed(item["created_at"]))),
         Column("AGE", lambda item: ago(parsed(item["created_at"]) or now, now)),
         Column("SEVERITY", lambda item: item["severity"], lambda item: SEVERITY_STYLE.get(item["severity"], "")),
-        Column("STATUS", _status, lambda item: _STATUS_STYLE.get(item["status"], "")),
+        Column("STATUS", _status, _status_style),
         Column("RULE", lambda item: item["rule"]),
         Column("REGISTRIES", lambda item: ", ".join(item["registries"])),
         Column("ID", lambda item: item["id"]),
@@ -99,7 +99,12 @@ def show(session: Session, /, alert_id: str, as_json: bool) -> None:
         note(line)
 
 
+def _status_style(item: Any) -> str:
+    return "yellow" if item["changed_after_close"] else _STATUS_STYLE.get(item["status"], "")
+
+
 def _status(item: Any) -> str:
     whose = f"for {item['assignee']}" if item["assignee"] else None
-    words = [item["status"], item["close_reason"], whose, "historical" if item["historical"] else None]
+    since = "with more events since" if item["changed_after_close"] else None
+    words = [item["status"], item["close_reason"], since, whose, "historical" if item["historical"] else None]
     return ", ".join(word for word in words if word)

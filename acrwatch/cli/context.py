@@ -70,6 +70,8 @@ def import_(session: Session, /, files: tuple[Path, ...], registry: str | None, 
             taken[-1]["what"] = _outcome(new=new, known=known, changed=changed, facts=one.facts)
     for one in readings:
         _warn(one.file, one.kind, one.registry, assumed=one.assumed and not registry, passwords=one.passwords)
+    for name in sorted({*map(str, files)} - {one.file for one in readings}):
+        note(f"{name}: an empty list does not say what it lists: left out; what was imported before stays in force.")
     if as_json:
         write_json([{name: value for name, value in one.items() if name != "what"} for one in taken])
         return

@@ -26,6 +26,10 @@ told because it adds up. Technique ids are those of MITRE ATT&CK, Enterprise {ve
 silent. A list is a key there, `push_identities = ["ci"]`; flags are texts in one key, `flags = ["private_only"]`.
 *Uses* names those that it can do without, but judges better with. A behavioural detection judges by what it has seen
 before.
+
+All of them miss who bears another's name: the log says who acted by a text, and not what kind of account it is. A token
+may be named as an object id is spelled, that of a service in `platform_identities` or `scanner_identities` too: then it
+is taken for that, and left out where that is. `token-or-scope-map-written` tells of the making of every token.
 """
 _LEVELS: Final = ("critical", "high", "medium", "low", "informational")
 _PLACEHOLDER: Final = re.compile(r"%(\w+)%")

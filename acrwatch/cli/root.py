@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "report": Entry("acrwatch.cli.report:report", "Write a shift, or one alert and what lies around it, as HTML."),
     "posture": Entry("acrwatch.cli.posture:posture", "Report registries against documented good practice."),
     "watch": Entry(
-        "acrwatch.cli.watch:watch", "Watch addresses, digests and identities: each of their events is an alert."
+        "acrwatch.cli.watch:watch", "Be told of each event that an address, digest or identity has in a registry's log."
     ),
     "destinations": Entry("acrwatch.cli.destinations:destinations", "List and test where alerts are sent."),
     "deliveries": Entry("acrwatch.cli.deliveries:deliveries", "List and retry what was sent, waits or was given up."),

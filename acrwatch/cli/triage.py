@@ -109,7 +109,7 @@ def close(
     """Close alerts with a verdict; for those that a person closed before, change the verdict.
 
     Events up to the close that come to light later are added to the closed alert, which is then marked; later ones
-    open a new alert.
+    open a new alert. A rule that judges whole days takes all events of the day of the close for earlier ones.
     """
     meant = verdict_named(verdict)
 

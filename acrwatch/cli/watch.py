@@ -38,7 +38,7 @@ _TYPES = ("ip", "digest", "identity")
 
 @click.group()
 def watch() -> None:
-    """Watch addresses, digests and identities: each of their events is an alert."""
+    """Be told of each event that an address, digest or identity has in a registry's log."""
 
 
 def _value(command: F) -> F:
@@ -56,8 +56,9 @@ def _value(command: F) -> F:
 def add(session: Session, /, type_: str, value: str, reason: str, expires: str | None, by: str, as_json: bool) -> None:
     """Watch an address or range (ip), a digest or an identity, and search history for it at once.
 
-    From the next pass on each event of it is an alert of the rule watched-entity-seen. What is stored already raises
-    none: it is shown here. A value that is watched already gets the new reason, owner and expiry.
+    From the next pass on each event of it in a registry's own log is an alert of the rule watched-entity-seen; what it
+    does on the control plane is told by the rules about that alone. What is stored already raises none: it is shown
+    here, that of the control plane too. A value that is watched already gets the new reason, owner and expiry.
     """
     from detections.watch_list import canonical
     from storage.state import watch_entries

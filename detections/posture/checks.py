@@ -5,6 +5,7 @@ Pages, dates and commands were compared with the documentation's source (Microso
 quarantine needs beside the setting, for its page is of 2018.
 """
 
+from ipaddress import ip_network
 from typing import Any, Final
 
 from detections.posture.check import UNKNOWN, Check, Facts, Finding, Policy, failed, of_fact, passed, unsaid
@@ -15,6 +16,8 @@ _ON: Final = "enabled"
 _OFF: Final = "disabled"
 # Groups that hold both categories (https://learn.microsoft.com/azure/azure-monitor/platform/diagnostic-settings).
 _GROUPS: Final = ("audit", "alllogs")
+# Nobody's own network is larger; two halves of the internet are rules that deny nobody.
+_WIDEST: Final = 8
 
 
 def _firewall(facts: Facts) -> Finding:
@@ -24,7 +27,10 @@ def _firewall(facts: Facts) -> Finding:
     if action is None:
         small = facts.get("sku") in ("basic", "standard")
         return failed(f"tier {facts['sku']} has no firewall") if small else unsaid("default_action")
-    return passed("denies by default") if action == "deny" else failed("any address may connect")
+    if action != "deny":
+        return failed("any address may connect")
+    wide = [rule for rule in facts.get("ip_rules", ()) if ip_network(rule).prefixlen < _WIDEST]
+    return failed(f"denies by default, but lets in {', '.join(wide)}") if wide else passed("denies by default")
 
 
 def _private_link(facts: Facts) -> Finding:

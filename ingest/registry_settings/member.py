@@ -13,7 +13,7 @@ _TYPES: Final = {
     list: "a list",
     str: "a text",
     bool: "true or false",
-    int: "a number",
+    int: "a whole number",
     float: "a number",
 }
 

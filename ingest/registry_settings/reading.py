@@ -5,6 +5,7 @@ Files are judged together: either all are read or none, and one error names ever
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,15 +50,24 @@ def read_settings(files: Iterable[Path], registry: str | None = None) -> list[Re
     """Return what these files say. `registry` is meant where a file names none; without it, the one registry that the
     other files name.
 
+    An empty list (`az acr token list` where there are no tokens) does not say what it lists, nor of which registry:
+    beside other files it says nothing, alone it is a mistake.
+
     Raises NotFoundError for a file that does not exist, ConfigError that lists every mistake by file and member.
     """
     parts: list[_Part] = []
     mistakes: list[str] = []
+    empty: list[str] = []
     for file in files:
         try:
-            parts += _parts(file)
+            found = _parts(file)
         except WrongShapeError as error:
             mistakes.append(str(error))
+            continue
+        parts += found
+        if not found:
+            empty.append(f"{file}: an empty list does not say what it lists, nor of which registry")
+    mistakes += [] if parts else empty
     assumed = registry.casefold() if registry else _only([part.registry for part in parts])
     named = [part if part.registry else replace(part, registry=assumed) for part in parts]
     mistakes += [_nameless(part) for part in named if part.registry is None]
@@ -66,8 +76,7 @@ def read_settings(files: Iterable[Path], registry: str | None = None) -> list[Re
     if mistakes:
         listed = "\n".join(f"  {line}" for line in dict.fromkeys(mistakes))
         raise ConfigError(f"nothing was imported, for there are mistakes:\n{listed}")
-    found = [_reading(part, assumed=old.registry is None) for part, old in zip(named, parts, strict=True)]
-    return _joined(found)
+    return _joined(_reading(part, assumed=old.registry is None) for part, old in zip(named, parts, strict=True))
 
 
 def _parts(file: Path) -> list[_Part]:
@@ -85,12 +94,7 @@ def _parts(file: Path) -> list[_Part]:
 def _items(document: Member) -> list[Member]:
     """Return the documents of a file: itself, or the items of a list, bare or as ARM wraps it."""
     wrapped = document["value"] if document.has("value") and not document.has("id") else document
-    if not isinstance(wrapped.value, list):
-        return [document]
-    items = wrapped.items() or []
-    if not items:
-        raise WrongShapeError(f"{document.place}: an empty list does not say what it lists, nor of which registry")
-    return items
+    return wrapped.items() or [] if isinstance(wrapped.value, list) else [document]
 
 
 def _part(file: Path, item: Member) -> _Part:
@@ -122,6 +126,9 @@ def _json(file: Path) -> Any:
         raise WrongShapeError(f"{file}:{error.lineno}: not valid JSON: {error.msg} at column {error.colno}") from None
     except (UnicodeDecodeError, RecursionError):
         raise WrongShapeError(f"{file}: no JSON in UTF-8") from None
+    except ValueError:  # of Python's own limit, which names no place
+        most = f"{sys.get_int_max_str_digits():,}"
+        raise WrongShapeError(f"{file}: holds a number of more than {most} digits, which no setting has") from None
 
 
 def _passwords(value: Any) -> int:

@@ -43,6 +43,11 @@ class Life:
         word = self.word_at(moment)
         return self.default if word is None else word.stage
 
+    def stages_between(self, first: datetime, last: datetime) -> frozenset[str]:
+        """Return every stage that holds for events of some moment from `first` to `last`."""
+        turns = [step.since for step in self.steps if first < step.since <= last]
+        return frozenset(self.stage_at(moment) for moment in (first, *turns))
+
     def word_at(self, moment: datetime) -> Step | None:
         """Return the latest word on events of that moment; None where only the rule's file speaks of them."""
         return next((step for step in reversed(self.steps) if step.since <= moment), None)

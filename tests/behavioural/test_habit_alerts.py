@@ -7,9 +7,13 @@ from typing import Any
 import duckdb
 import pytest
 
+from acrwatch.core.verdict import verdict_named
 from detections.behavioural.habit import HabitDetection
+from detections.notices import Publishing
+from detections.triage import Hand
 from detections.user_agents import FAMILY
-from storage.state import alerts
+from storage.state import alerts, stages
+from storage.state.stages import Step
 from tests.detections.conftest import Bench, Happening
 
 DAY = timedelta(days=1)
@@ -46,6 +50,38 @@ def test_a_day_that_matches_already_takes_in_what_comes(make_bench: Make, habits
     bench.judge(Happening(101, at=20 * DAY + timedelta(hours=1), identity="new", operation="push"))
     assert bench.only().count == 2
     assert "2 successful calls (1 pull, 1 push)" in bench.only().reason
+
+
+def _sweep(day: int) -> list[Happening]:
+    """Many repositories that day, none of them seen before."""
+    minute = timedelta(minutes=1)
+    return [Happening(100 * day + n, at=day * DAY + n * minute, repository=f"r{day}/{n}") for n in range(12)]
+
+
+def test_a_rule_that_is_promoted_tells_of_what_goes_on_since_before(make_bench: Make, habits: Any) -> None:
+    bench = make_bench(_only(habits, "repository-spread"))
+    with bench.database.begin() as connection:
+        for stage, day in (("staged", 0), ("active", 21)):
+            at = Happening(0, at=day * DAY).time
+            stages.take(connection, Step("repository-spread", stage, at, at, "ana", "try it"))
+    bench.judge(*_daily(20), *_sweep(20))
+    assert bench.standing() == []
+    bench.judge(*_sweep(21))
+    assert [(alert.status, alert.count) for alert in bench.standing()] == [(alerts.NEW, 24)]
+
+
+def test_what_begins_after_a_person_closed_an_alert_is_a_new_one(make_bench: Make, habits: Any) -> None:
+    """A scale-out is closed as benign; the theft of the next day must not be added to it."""
+    bench = make_bench(_only(habits, "repository-spread"))
+    bench.judge(*_daily(20), *_sweep(20))
+    closed_at = Happening(0, at=20 * DAY + timedelta(hours=2)).time
+    with bench.database.begin() as connection:
+        hand = Hand(connection, "ana", closed_at, Publishing(()))
+        hand.close(hand.take(bench.only().id), verdict_named("benign"))
+    bench.judge(*_sweep(21))
+    bench.judge(*_sweep(22))
+    assert [(alert.status, alert.count) for alert in bench.standing()] == [(alerts.CLOSED, 12), (alerts.NEW, 24)]
+    assert not bench.standing()[0].changed_after_close
 
 
 def test_a_day_that_matches_only_later_is_read_from_the_lake(make_bench: Make, habits: Any) -> None:

@@ -91,6 +91,13 @@ def test_a_table_row_tells_time_severity_rule_registry_and_reason(call: Call, da
         assert word in row
 
 
+def test_a_row_tells_of_events_that_came_to_a_closed_alert(call: Call, database: Database) -> None:
+    verdict = "benign_positive.suspicious_but_expected"
+    stored(database, replace(ALERT, status="closed", close_reason=verdict, changed_after_close=True))
+    row = call("alerts", "list").stdout.splitlines()[1]
+    assert f"closed, {verdict}, with more events since" in row
+
+
 def test_json_lines_are_one_alert_each(call: Call, database: Database) -> None:
     stored(database, another(1), another(2))
     lines = call("alerts", "list", "--jsonl").stdout.splitlines()

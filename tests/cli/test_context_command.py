@@ -52,6 +52,14 @@ def test_an_import_says_what_came_of_each_file(call: Call, files: None) -> None:
     assert "contoso has no section [registries.contoso]" in call("context", "import", "show.json").stderr
 
 
+def test_an_empty_list_keeps_no_other_file_from_being_taken(call: Call, files: None) -> None:
+    Path("tokens.json").write_text("[]", encoding="utf-8")
+    done = call("context", "import", "show.json", "tokens.json", "--registry", "contoso")
+    assert done.exit_code == 0
+    assert "tokens.json: an empty list does not say what it lists: left out" in done.stderr
+    assert call("context", "import", "tokens.json", "--registry", "contoso").exit_code == 2
+
+
 def test_an_import_that_changes_something_says_what(call: Call, files: None) -> None:
     call("context", "import", "show.json")
     assert "as it was known" in call("context", "import", "show.json").stdout

@@ -28,8 +28,15 @@ EXAMPLES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     "admin-user": ([{"admin_enabled": False}], [{"admin_enabled": True}]),
     "anonymous-pull": ([{"anonymous_pull": False}], [{"anonymous_pull": True}]),
     "firewall-default-deny": (
-        [{"default_action": "deny"}, {"default_action": "allow", "public_network_access": "disabled"}],
-        [{"default_action": "allow", "public_network_access": "enabled"}, {"sku": "basic"}],
+        [
+            {"default_action": "deny", "ip_rules": ["203.0.113.9/32", "10.0.0.0/8"]},
+            {"default_action": "allow", "public_network_access": "disabled"},
+        ],
+        [
+            {"default_action": "allow", "public_network_access": "enabled"},
+            {"default_action": "deny", "ip_rules": ["0.0.0.0/1", "128.0.0.0/1"]},
+            {"sku": "basic"},
+        ],
     ),
     "public-access": ([{"public_network_access": "disabled"}], [{"public_network_access": "enabled"}]),
     "private-link": ([{"private_endpoints": ["approved", "pending"]}], [{"private_endpoints": ["pending"]}]),

@@ -130,7 +130,11 @@ def test_a_file_of_another_registry_than_said_is_a_mistake(write: Write, flat: M
         ({"policies": ["hunter-two"]}, "show.json: policies: expected an object, found a list"),
         (
             {"policies": {"retentionPolicy": {"days": True}}},
-            "policies.retentionPolicy.days: expected a number, found tr",
+            "policies.retentionPolicy.days: expected a whole number, found tr",
+        ),
+        (
+            {"policies": {"retentionPolicy": {"days": 7.5}}},
+            "policies.retentionPolicy.days: expected a whole number, found a number",
         ),
         ({"networkRuleSet": {"ipRules": {}}}, "networkRuleSet.ipRules: expected a list, found an object"),
         (
@@ -156,6 +160,8 @@ def test_a_wrong_member_of_an_arm_answer_is_named_with_its_place(write: Write, a
     [
         ('{"a": 1,\n "b"}', "x.json:2: not valid JSON"),
         ("[]", "x.json: an empty list does not say what it lists"),
+        ('{"value": []}', "x.json: an empty list does not say what it lists"),
+        ("9" * 5_000, "x.json: holds a number of more than"),
         ("3", "x.json: expected an object"),
         (
             {"colour": "red"},
@@ -168,6 +174,13 @@ def test_a_wrong_member_of_an_arm_answer_is_named_with_its_place(write: Write, a
 )
 def test_what_is_none_of_the_shapes_is_refused_with_its_place(write: Write, document: Any, words: str) -> None:
     assert words in mistakes(write("x.json", document))
+
+
+@pytest.mark.parametrize("empty", ["[]", '{"value": []}'])
+def test_an_empty_list_beside_other_files_says_nothing(write: Write, flat: Make, empty: str) -> None:
+    """`az acr token list` prints one for each registry without tokens."""
+    found = read_settings([write("show.json", flat()), write("tokens.json", empty)], "contoso")
+    assert [one.kind for one in found] == ["registry"]
 
 
 def test_every_mistake_of_every_file_is_told_at_once(write: Write, flat: Make) -> None:

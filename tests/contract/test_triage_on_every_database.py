@@ -1,6 +1,7 @@
 """What people do to alerts, and what the engine makes of it afterwards, on every database."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -123,6 +124,20 @@ def test_a_duplicate_names_the_other_alert(bench: Bench, alert: Alert, act: Act)
     with pytest.raises(ConfigError, match="duplicate of itself"):
         act("close", alert, verdict_named("duplicate"), duplicate_of=alert)
     assert act("close", alert, verdict_named("duplicate"), duplicate_of=other).merged_into == other.id
+
+
+def test_two_alerts_are_not_each_others_duplicates(bench: Bench, alert: Alert, act: Act) -> None:
+    """Two who close at once, each the other's alert, would leave neither to be read."""
+    bench.judge(_login(2, 200))
+    other, third = bench.standing()[1], replace(alert, id="0" * 24, group_key="{}")
+    with bench.database.begin() as connection:
+        alerts.insert_alert(connection, third)
+    now = act("close", other, verdict_named("duplicate"), duplicate_of=alert)
+    with pytest.raises(ConflictError, match=f"goes on in {alert.id}"):
+        act("close", alert, verdict_named("duplicate"), duplicate_of=now)
+    with pytest.raises(ConflictError) as refused:
+        act("close", third, verdict_named("duplicate"), duplicate_of=now)
+    assert refused.value.remedy == f"Name that one by --of {alert.id}"
 
 
 def test_who_read_an_older_revision_is_told_who_changed_it(bench: Bench, alert: Alert, act: Act) -> None:

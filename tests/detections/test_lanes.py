@@ -10,7 +10,7 @@ import pytest
 from detections.episode import Episode, Facts, of_event
 from detections.lanes import WEAK, Lanes, hides
 from detections.suppressing import drafted
-from storage.state.alerts import BLOCKS, LIVE
+from storage.state.alerts import BLOCKS, LIVE, Lane
 from storage.state.stages import Life, Step
 from storage.state.suppressions import Suppression
 from tests.detections.conftest import START
@@ -46,6 +46,8 @@ def _match(hours: int = 1, number: int = 0, **fields: Any) -> Episode:
         ({"registry": "contoso", "repository": "team"}, False),
         ({"network": "203.0.113.0/24"}, True),
         ({"network": "203.0.113.9"}, True),
+        ({"network": "::ffff:203.0.113.9"}, True),
+        ({"network": "203.0.113.9:443"}, True),
         ({"network": "2001:db8::/32"}, False),
         ({"digest": "sha256:ab"}, True),
         ({"digest": "sha256:a"}, False),
@@ -74,6 +76,25 @@ def test_values_beyond_the_rows_that_are_kept_count_as_well() -> None:
     assert not hides(_suppression({"repository": "team/*"}), many)
 
 
+@pytest.mark.parametrize(
+    ("conditions", "covers"),
+    [
+        ({"repository": "team/*"}, False),
+        ({"digest": "sha256:ab"}, False),
+        ({"identity": "ana@example.com", "network": "203.0.113.0/24"}, True),
+    ],
+)
+def test_a_match_is_told_where_what_is_kept_may_not_be_all_it_has(conditions: dict[str, str], covers: bool) -> None:
+    """Somebody takes what is suppressed first, and then the rest: an alert keeps ten events and ten repositories."""
+    many = _match()
+    for number in range(1, 12):
+        many = many.merge(_match(number=number, repository=f"team/app{number:02}"))
+    for number in range(12, 60):
+        many = many.merge(_match(number=number, repository="vault", digest="sha256:cd"))
+    assert not any(value == "vault" for value in many.facts.samples["repository"])
+    assert hides(_suppression(conditions), many) is covers
+
+
 def test_what_nothing_is_known_of_is_told() -> None:
     assert not hides(_suppression({"digest": "sha256:ab"}), _match(digest=None))
 
@@ -86,3 +107,17 @@ def test_a_weak_match_is_a_building_block_until_somebody_says_that_its_rule_is_a
     later = _match(hours=3).with_notes({WEAK: True})
     assert Lanes(Life("active", (promoted,))).of(later) == LIVE
     assert Lanes(Life("active", (replace(promoted, stage="building-block"),))).of(later) == BLOCKS
+
+
+@pytest.mark.parametrize(
+    ("begun", "since", "lane"),
+    [("staged", 3, LIVE), ("building-block", 3, LIVE), ("retired", 3, LIVE), ("staged", 9, Lane("staged"))],
+)
+def test_what_goes_on_after_a_promotion_is_told_though_it_began_before(begun: str, since: int, lane: Lane) -> None:
+    """Whoever pulls everything each day makes one match that never ends; it must not stay where it began."""
+    steps = (
+        Step("any-rule", begun, START, START, "ana", "try it"),
+        Step("any-rule", "active", START + since * HOUR, START, "ana", "it is right"),
+    )
+    lasting = _match(hours=1).merge(_match(hours=5, number=1))
+    assert Lanes(Life("active", steps)).of(lasting) == lane

@@ -1,8 +1,8 @@
 """One pass of a detection by habits: remember, ask again what is concerned, state what stands."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from detections.detection import Group, Judgement, Metadata
 from detections.episode import Episode, cluster, merge_all
 from detections.events import NewEvents
 from detections.stored import episode_from, stored_episode
+from storage.state import alerts
 from storage.state.habits import WHOLE, Habits, Match, Slot
 
 # Matches that the sentence of an alert tells of; the others are counted.
@@ -63,7 +64,7 @@ class HabitDetection:
         withdrawn = habits.matches_at(gone)
         habits.drop_matches(withdrawn)
         habits.save_matches(changed)
-        replaced = self._standing(habits, [*changed, *withdrawn.values()])
+        replaced = self._standing(habits, connection, [*changed, *withdrawn.values()])
         matching = {match.slot for match in changed}
         counted = observed.sightings.items() if matching else ()
         matched = sum(events for slot, events in counted if self._slot(slot) in matching)
@@ -111,19 +112,30 @@ class HabitDetection:
         values = dict(zip(self.lens.names, (slot.subject, slot.value), strict=True))
         return tuple((name, values[name]) for name in self.metadata.group_by)
 
-    def _standing(self, habits: Habits, concerned: Iterable[Match]) -> dict[Group, list[Episode]]:
+    def _standing(
+        self, habits: Habits, connection: Connection, concerned: Iterable[Match]
+    ) -> dict[Group, list[Episode]]:
         """Return everything that stands of the groups of these matches."""
         groups = {match.group_key: self._group(match.slot) for match in concerned}
         matches: dict[str, list[Match]] = {key: [] for key in groups}
         for match in habits.matches_of(groups):
             matches[match.group_key].append(match)
-        return {groups[key]: self._episodes(found) for key, found in matches.items()}
+        cuts: dict[str, list[datetime]] = {key: [] for key in groups}
+        for alert in alerts.closed_by_people(connection, self.metadata.slug, list(groups)):
+            cuts[alert.group_key] += [alert.closed_at] if alert.closed_at else []
+        return {groups[key]: self._episodes(found, cuts[key]) for key, found in matches.items()}
 
-    def _episodes(self, matches: Iterable[Match]) -> list[Episode]:
-        """Return one episode for each alert that these matches of one group, in order of date, make."""
+    def _episodes(self, matches: Iterable[Match], cuts: Sequence[datetime]) -> list[Episode]:
+        """Return one episode for each alert that these matches of one group, in order of date, make.
+
+        `cuts` are times at which a person closed an alert of the group: what begins after one is none of its matter.
+        """
         words = [(episode_from(match.episode), self.sentence(match.slot, match.judgement)) for match in matches]
+        parts: dict[int, list[Episode]] = {}
+        for episode, _ in words:
+            parts.setdefault(sum(cut < episode.first for cut in cuts), []).append(episode)
         found = []
-        for chain in cluster([episode for episode, _ in words], self.metadata.group_for):
+        for chain in (chain for part in parts.values() for chain in cluster(part, self.metadata.group_for)):
             told = [sentence for episode, sentence in words if any(episode is link for link in chain)]
             more = f" And {len(told) - _TOLD} more." if len(told) > _TOLD else ""
             found.append(merge_all(chain).with_notes({"history": " ".join(told[:_TOLD]) + more}))
