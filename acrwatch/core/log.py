@@ -53,7 +53,7 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC)
         line = f"{time:%H:%M:%S}Z {record.levelname} {record.name}: {printable(record.getMessage())}"
-        return mask("\n".join([line, *_traceback(record)]))
+        return mask("\n".join([line, *map(printable, _traceback(record))]))
 
 
 class JsonFormatter(logging.Formatter):

@@ -57,6 +57,17 @@ def test_control_and_direction_characters_become_escapes() -> None:
     assert printable("a\x1b[31m\nb\u202ec\td") == "a\\x1b[31m\\nb\\u202ec\td"
 
 
+def test_what_an_error_quotes_steers_no_terminal() -> None:
+    stream = Terminal()
+    set_up(stream=stream)
+    try:
+        raise ValueError("cannot convert 'a\x1b[2Jb\u202ec'")
+    except ValueError:
+        logging.getLogger("x").exception("failed")
+    assert "cannot convert 'a\\x1b[2Jb\\u202ec'" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
 # Bidi_Control of Unicode's PropList.txt, and Default_Ignorable_Code_Point of its DerivedCoreProperties.txt, 16.0.
 BIDI = [(0x61C, 0x61C), (0x200E, 0x200F), (0x202A, 0x202E), (0x2066, 0x2069)]
 INVISIBLE = [
