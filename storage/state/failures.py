@@ -42,6 +42,7 @@ _POSTGRESQL: Final[dict[str, tuple[type[AcrWatchError], str, str]]] = {
     "40001": (ConflictError, "was changed by another process first", "Try again"),
     "40P01": (ConflictError, "was changed by another process first", "Try again"),
     "42501": (AuthError, "refuses our user a right", "Grant the user CREATE and USAGE on the schema"),
+    "42703": (StoreError, "lacks a column", _MIGRATE),
     "42P01": (StoreError, "lacks a table", _MIGRATE),
     "53100": (StateUnavailableError, "cannot grow: its disk is full", "Free some space on the database server"),
     "53300": (RemoteUnreachableError, "has no connection left", "Raise max_connections, or run fewer processes"),
@@ -93,8 +94,9 @@ def _explain(error: DBAPIError, name: str) -> AcrWatchError:
 def _known(error: DBAPIError, words: str) -> tuple[type[AcrWatchError], str, str] | None:
     code = getattr(error.orig, "sqlite_errorname", None)
     if code is not None:
-        if words.startswith("no such table"):
-            return StoreError, "lacks a table", _MIGRATE
+        for what in ("table", "column"):
+            if words.startswith(f"no such {what}"):
+                return StoreError, f"lacks a {what}", _MIGRATE
         return next((_SQLITE[key] for key in _SQLITE if code == key or code.startswith(key + "_")), None)
     state = getattr(error.orig, "sqlstate", None)
     if state is not None:

@@ -23,6 +23,8 @@ CREATED: Final = "alert.created"
 UPDATED: Final = "alert.updated"
 CLOSED: Final = "alert.closed"
 PENDING, SENT, FOLDED, DEAD = "pending", "sent", "folded", "dead"
+# One that ends later was taken before the clock went back, and counts for nothing.
+_LONGEST_LEASE: Final = timedelta(hours=1)
 # An alert that a burst extends every few seconds is told to a destination at most this often.
 UPDATE_INTERVAL: Final = timedelta(minutes=5)
 # Past the first retries, and past what an update may wait: the destination is down, or nobody sends to it.
@@ -297,7 +299,8 @@ def _leased(connection: Connection, row: Row[Any]) -> bool:
 
 
 def _unleased(clock: datetime) -> ColumnElement[bool]:
-    return or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= clock)
+    until = deliveries.c.lease_until
+    return or_(until.is_(None), until <= clock, until > clock + _LONGEST_LEASE)
 
 
 def _due(now: datetime) -> ColumnElement[bool]:

@@ -143,6 +143,15 @@ def test_a_url_that_cannot_work_is_refused(url: str, complaint: str) -> None:
         Database(url)
 
 
+@pytest.mark.parametrize(("column", "table"), [("date", "of_a_later_version"), ("of_a_later_version", "ingest_counts")])
+def test_what_an_older_schema_lacks_is_answered_with_a_migration(database: Database, column: str, table: str) -> None:
+    with (
+        pytest.raises(StoreError, match=r"lacks a (table|column).*acrwatch db migrate"),
+        database.connect() as connection,
+    ):
+        connection.execute(text(f"SELECT {column} FROM {table}"))
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a database " * 100)
     with pytest.raises(ConfigError, match=r"notes\.txt is not an SQLite database"):

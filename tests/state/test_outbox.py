@@ -233,6 +233,13 @@ def test_clocks_an_hour_apart_do_not_share_a_lease(database: Database, ahead: ti
     assert [one.status for one in _all(database)] == ["pending", "pending"]
 
 
+def test_a_lease_taken_before_the_clock_went_back_holds_nothing_up(database: Database, now: datetime) -> None:
+    _enqueue(database, now, CREATED, 1)
+    with database.begin() as connection:
+        outbox.claim(connection, "siem", owner="dead", lease=timedelta(hours=5), limit=1, now=now)
+    assert [one.lease_owner for one in _claim(database, now, owner="w2")] == ["w2"]
+
+
 def test_what_a_clock_an_hour_ahead_finds_due_at_once_is_due_at_once(database: Database, now: datetime) -> None:
     _enqueue(database, now + HOUR, CREATED, 1)
     with database.connect() as connection:
