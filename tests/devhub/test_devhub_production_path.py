@@ -21,6 +21,7 @@ from acrwatch.devhub.entra import AUDIENCE, SCOPE
 from acrwatch.devhub.refusal import UNAUTHORIZED
 from ingest.eventhub.address import from_settings
 from ingest.eventhub.credentials import MakeTokenSource
+from ingest.eventhub.reader import Timing
 from ingest.opening import Opening
 from ingest.sources import eventhub
 from storage.lake import Lake
@@ -70,7 +71,9 @@ def start(tls_hub: DevHub, ca: Path, opening: Opening) -> Iterator[Start]:
     """Start the source as the environment configures it; it is stopped at the end."""
     sources: list[eventhub.EventHubSource] = []
 
-    def started(token_source: MakeTokenSource | None = None, **settings: str) -> eventhub.EventHubSource:
+    def started(
+        token_source: MakeTokenSource | None = None, timing: Timing = NO_LOOKS, **settings: str
+    ) -> eventhub.EventHubSource:
         given = {
             "type": "eventhub",
             "fully_qualified_namespace": NAMESPACE,
@@ -83,7 +86,7 @@ def start(tls_hub: DevHub, ca: Path, opening: Opening) -> Iterator[Start]:
         environ = {f"ACRWATCH__SOURCES__0__{name.upper()}": value for name, value in given.items()}
         config = load(None, environ, source_settings={"eventhub": eventhub.SETTINGS}, destination_settings={})
         address = from_settings(config.sources[0].values)
-        sources.append(eventhub.EventHubSource(address, opening, timing=NO_LOOKS, token_source=token_source))
+        sources.append(eventhub.EventHubSource(address, opening, timing=timing, token_source=token_source))
         sources[-1].start()
         return sources[-1]
 
@@ -207,5 +210,6 @@ def test_an_authority_that_is_not_trusted_is_a_failure(
 ) -> None:
     with DevHub(tls=True) as other:
         other.write_ca(tmp_path / "other.pem")
-    error = error_of(start(connection_verify=str(tmp_path / "other.pem")))
+    soon = dataclasses.replace(NO_LOOKS, outage=1.0)
+    error = error_of(start(timing=soon, connection_verify=str(tmp_path / "other.pem")))
     assert "certificate" in str(error).casefold()

@@ -20,7 +20,7 @@ from storage.lake import Lake
 from storage.schema import ARROW_SCHEMA
 from storage.state import ownership
 from storage.state.ownership import Claim, Group
-from tests.ingest_sources.reading import HUB, QUICK, MakeSource, poll_until, take
+from tests.ingest_sources.reading import HUB, NEVER, QUICK, MakeSource, poll_until, take
 
 BRISK = replace(QUICK, tick=0.2)
 ADDRESS = Address("ns.example.com", HUB, "$Default")
@@ -111,7 +111,7 @@ def test_an_outage_of_the_database_costs_no_partition(
 def test_what_another_process_takes_is_read_no_more(
     hub: DevHub, source_of: MakeSource, opening: Opening, living: Callable[[], str]
 ) -> None:
-    source = source_of(hub, timing=BRISK)
+    source = source_of(hub, timing=replace(BRISK, expiry=NEVER))
     poll_until(source, source.caught_up)
     thief = living()
     with opening.database.begin() as connection:

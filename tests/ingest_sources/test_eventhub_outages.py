@@ -10,9 +10,7 @@ from acrwatch.core.model import Message
 from acrwatch.core.setting import Secret
 from acrwatch.devhub import DevHub
 from acrwatch.devhub.refusal import UNAUTHORIZED
-from tests.ingest_sources.reading import HUB, QUICK, MakeSource, error_of, poll_until, take
-
-NEVER = 3600.0
+from tests.ingest_sources.reading import HUB, NEVER, QUICK, MakeSource, error_of, poll_until, take
 
 
 def test_five_lost_connections_cost_double_and_reorder_nothing(hub: DevHub, source_of: MakeSource) -> None:
@@ -29,7 +27,7 @@ def test_five_lost_connections_cost_double_and_reorder_nothing(hub: DevHub, sour
 
 
 def test_a_hub_that_refuses_connections_is_noticed_and_taken_up_again(hub: DevHub, source_of: MakeSource) -> None:
-    source = source_of(hub)
+    source = source_of(hub, timing=replace(QUICK, outage=1.0))
     poll_until(source, source.caught_up)
     hub.refuse_connections()
     hub.abort_connections()
