@@ -27,8 +27,13 @@ def test_a_longer_secret_leaves_nothing_of_itself_where_a_shorter_one_is_part_of
 
 
 def test_words_too_short_to_be_keys_are_not_masked_everywhere() -> None:
-    Secret("short")
-    assert mask("a short way") == "a short way"
+    hide("shorter", "eight-ch")
+    assert mask("a shorter way to eight-ch") == "a shorter way to ********"
+
+
+@pytest.mark.parametrize("before", ["sharedaccesskey=", "PASSWORD: ", "BEARER "])
+def test_what_looks_like_a_credential_does_so_in_any_case(before: str) -> None:
+    assert mask(f"{before}a1B2c3D4e5F6") == f"{before}********"
 
 
 def test_of_a_connection_string_only_the_keys_are_masked() -> None:

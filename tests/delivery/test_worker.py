@@ -9,7 +9,8 @@ import pytest
 
 from acrwatch.delivery.schedule import SCHEDULE
 from acrwatch.delivery.sinks import Outcome, Outgoing, Sink
-from acrwatch.delivery.worker import LEASE, Summary, deliver_due, ping
+from acrwatch.delivery.sinks.webhook import TOTAL_SECONDS
+from acrwatch.delivery.worker import _LEASE_RESERVE, LEASE, Summary, deliver_due, ping
 from storage.state import incidents, outbox
 from storage.state.database import Database
 from storage.state.outbox import Delivery
@@ -140,6 +141,23 @@ def test_after_ten_attempts_it_is_dead_and_an_incident(
     assert (incident.key, incident.kind) == ("dead_letter/siem", "dead_letter")
     assert "HTTP 500 broken" in incident.message
     assert "acrwatch deliveries retry siem" in incident.remedy
+
+
+def test_what_the_last_attempt_brings_is_sent_and_not_dead(
+    deliver: Deliver, enqueue: Enqueue, receiver: Receiver, clock: MovableClock, database: Database
+) -> None:
+    receiver.answers = [(500, {}, b"")]
+    enqueue()
+    for _ in SCHEDULE[:-1]:
+        assert deliver() == Summary(retried=1)
+        clock.move(timedelta(hours=29))
+    receiver.answers = [(200, {}, b"")]
+    assert deliver() == Summary(sent=1)
+    assert [(one.status, one.attempts) for one in _all(database)] == [("sent", 10)]
+
+
+def test_what_is_begun_within_the_lease_ends_within_it() -> None:
+    assert timedelta(seconds=TOTAL_SECONDS) < _LEASE_RESERVE
 
 
 def test_a_refusal_is_dead_at_once_and_others_go_on(

@@ -99,6 +99,12 @@ def test_what_nothing_is_known_of_is_told() -> None:
     assert not hides(_suppression({"digest": "sha256:ab"}), _match(digest=None))
 
 
+def test_without_an_event_to_look_at_only_a_suppression_that_asks_for_none_hides() -> None:
+    silence = replace(_match(), evidence=(), rows=(), facts=Facts())
+    assert not hides(_suppression({"identity": "ci"}), silence)
+    assert hides(_suppression({"rule": "any-rule"}), silence)
+
+
 def test_a_weak_match_is_a_building_block_until_somebody_says_that_its_rule_is_active() -> None:
     weak = _match().with_notes({WEAK: True})
     promoted = Step("any-rule", "active", START + 2 * HOUR, START, "ana", "tell us of all")

@@ -144,6 +144,21 @@ def test_where_reading_began_is_what_the_first_owner_says(database: Database) ->
         assert ownership.begun_after(connection, GROUP, "0", 9) == 5
 
 
+def test_where_reading_began_is_said_of_one_hub_and_group(database: Database) -> None:
+    others = [Group(GROUP.namespace, "other", GROUP.consumer_group), Group(GROUP.namespace, GROUP.eventhub, "other")]
+    for group in (GROUP, *others):
+        claim(database, "a", Claim("0"), group=group)
+    with database.begin() as connection:
+        for number, group in enumerate((GROUP, *others)):
+            assert ownership.begun_after(connection, group, "0", number) == number
+        assert ownership.begun_after(connection, GROUP, "0", 9) == 0
+
+
+def test_where_reading_began_is_here_where_nobody_has_claimed(database: Database) -> None:
+    with database.begin() as connection:
+        assert ownership.begun_after(connection, GROUP, "0", 5) == 5
+
+
 def _race(url: str, owner: str, gate: Barrier, won: "Queue[list[str]]") -> None:
     database = Database(url)
     gate.wait(timeout=60)

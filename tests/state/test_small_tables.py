@@ -48,9 +48,9 @@ def test_hints_are_found_by_the_beginning_of_the_stream_name(database: Database,
 
 def test_a_forgotten_position_is_gone(database: Database, now: datetime) -> None:
     with database.begin() as connection:
-        positions.remember(connection, {"hub/0/1": Position("100", 7)}, now=now)
+        positions.remember(connection, {"hub/0/1": Position("100", 7), "hub/1/1": Position("5", 1)}, now=now)
         positions.forget(connection, "hub/0/1")
-        assert positions.hints(connection) == {}
+        assert positions.hints(connection).keys() == {"hub/1/1"}
 
 
 def test_a_file_is_known_once_it_is_finished_by_its_content_and_found_by_its_size(
@@ -91,6 +91,14 @@ def _open(database: Database, now: datetime, message: str = "no events") -> None
         incidents.open(connection, "source_down/x", kind="source_down", message=message, remedy="look", now=now)
 
 
+def test_an_incident_says_no_secret(database: Database, now: datetime) -> None:
+    with database.begin() as connection:
+        secret = "SharedAccessKey=a1B2c3D4e5F6"
+        incidents.open(connection, "source_down/x", kind="source_down", message=secret, remedy=secret, now=now)
+        (said,) = incidents.current(connection)
+    assert said.message == said.remedy == "SharedAccessKey=********"
+
+
 def test_an_incident_seen_again_counts_and_keeps_its_start(database: Database, now: datetime) -> None:
     _open(database, now)
     _open(database, now + MINUTE, "still no events")
@@ -125,6 +133,17 @@ def test_a_lease_taken_before_the_clock_went_back_is_free(database: Database) ->
     with database.begin() as connection:
         assert leases.acquire(connection, "compaction", "dead", timedelta(hours=5))
         assert leases.acquire(connection, "compaction", "second", MINUTE)
+
+
+def test_leases_of_other_names_are_apart(database: Database) -> None:
+    with database.begin() as connection:
+        assert leases.acquire(connection, "compaction", "first", MINUTE)
+        assert leases.acquire(connection, "watch", "second", MINUTE)
+        assert not leases.acquire(connection, "compaction", "second", MINUTE)
+        leases.release(connection, "watch", "second")
+        assert leases.acquire(connection, "watch", "first", MINUTE)
+        leases.release(connection, "watch", "first")
+        assert not leases.acquire(connection, "compaction", "second", MINUTE)
 
 
 def test_only_the_owner_can_give_a_lease_back(database: Database) -> None:
