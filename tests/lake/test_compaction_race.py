@@ -97,6 +97,17 @@ def test_rows_that_compaction_did_not_account_for_stop_it(lake: Lake, make_event
         compaction._check(lake, extra, noon.date())
 
 
+def test_every_compaction_is_checked(
+    lake: Lake, make_events: MakeEvents, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        lake.commit(make_events([number]), {})
+    before = lake.snapshot().version
+    monkeypatch.setattr(compaction, "_rows", lambda _lake, version, _day: version)
+    with pytest.raises(StoreError, match=f"version {before + 1} .* turned {before} rows into {before + 1}"):
+        compact(lake, noon.date(), TARGET_BYTES)
+
+
 def test_what_is_checked_is_the_compaction_among_appends(lake: Lake, make_events: MakeEvents, noon: datetime) -> None:
     for number in range(8):
         lake.commit(make_events([number]), {})
