@@ -10,7 +10,7 @@ import pytest
 from acrwatch.delivery.schedule import SCHEDULE
 from acrwatch.delivery.sinks import Outcome, Outgoing, Sink
 from acrwatch.delivery.sinks.webhook import TOTAL_SECONDS
-from acrwatch.delivery.worker import _LEASE_RESERVE, LEASE, Summary, deliver_due, ping
+from acrwatch.delivery.worker import LEASE, TURN, Summary, deliver_due, ping
 from storage.state import incidents, outbox
 from storage.state.database import Database
 from storage.state.outbox import Delivery
@@ -157,7 +157,7 @@ def test_what_the_last_attempt_brings_is_sent_and_not_dead(
 
 
 def test_what_is_begun_within_the_lease_ends_within_it() -> None:
-    assert timedelta(seconds=TOTAL_SECONDS) < _LEASE_RESERVE
+    assert TURN + timedelta(seconds=TOTAL_SECONDS) < LEASE
 
 
 def test_a_refusal_is_dead_at_once_and_others_go_on(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 from storage.lake import Lake
 from storage.lake.compaction import TARGET_BYTES, compact
 from storage.lake.maintenance import maintain
+from storage.lake.retention import retire
 from tests.lake.lake_fixtures import MakeEvents
 
 
@@ -63,6 +64,20 @@ def test_no_entry_follows_one_that_a_power_cut_could_take(
     synced.clear()
 
     lake.commit(make_events([8]), {})
+
+    assert synced.index(joined) < synced.index(_entry(9)) < synced.index(_entry(10))
+
+
+def test_what_leaves_the_table_leaves_no_version_that_a_power_cut_could_take(
+    lake: Lake, make_events: MakeEvents, noon: datetime, synced: list[str]
+) -> None:
+    for number in range(8):
+        lake.commit(make_events([number]), {})
+    DeltaTable(str(lake.root)).optimize.compact()
+    (joined,) = _names(lake)
+    synced.clear()
+
+    retire(lake, before=noon.date() + timedelta(days=1))
 
     assert synced.index(joined) < synced.index(_entry(9)) < synced.index(_entry(10))
 
