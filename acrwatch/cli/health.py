@@ -1,5 +1,7 @@
 """What must be said wherever alerts are shown: that no alerts may mean nobody is looking."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -156,19 +158,32 @@ def dropped_lines(session: Session, connection: "Connection") -> list[str]:
 
 def undelivered_lines(session: Session, connection: "Connection") -> list[str]:
     """Return which destinations have not been told of alerts: whoever relies on one of them does not know."""
-    from storage.state import outbox
-
     now = session.clock.now()
     see = "see `acrwatch deliveries list --destination"
     return [
-        f"Health: {undelivered_words(session, name, number, first)}; {see} {name}`."
-        for name, (number, first) in outbox.overdue(connection, now=now).items()
-        if now - first < _KNOWN
+        f"Health: {one.words}; {see} {one.destination}`."
+        for one in undelivered(session, connection)
+        if now - one.since < _KNOWN
     ]
 
 
-def undelivered_words(session: Session, name: str, number: int, first: datetime) -> str:
-    """Return what waits for a destination, without a full stop."""
-    known = {one.name for one in session.config.destinations}
-    whose = name if name in known else f"{name}, a destination that is not configured,"
-    return f"{counted(number, 'notice')} for {whose} {noun_of(number, 'waits', 'wait')} since {first:%Y-%m-%d %H:%M}Z"
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """What has waited for a destination since a time (aware UTC): in `words` without a full stop."""
+
+    destination: str
+    since: datetime
+    configured: bool
+    words: str
+
+
+def undelivered(session: Session, connection: "Connection") -> Iterator[Undelivered]:
+    """Yield what has waited for too long, for destinations that are configured or were."""
+    from storage.state import outbox
+
+    configured = {one.name for one in session.config.destinations}
+    for name, (number, since) in outbox.overdue(connection, now=session.clock.now()).items():
+        whose = name if name in configured else f"{name}, a destination that is not configured,"
+        waits = noun_of(number, "waits", "wait")
+        words = f"{counted(number, 'notice')} for {whose} {waits} since {since:%Y-%m-%d %H:%M}Z"
+        yield Undelivered(name, since, name in configured, words)

@@ -73,10 +73,12 @@ class Client:
         )
         given = {name: list(values) for name, values in (*chosen.any_of.items(), ("ip", several(ip))) if values}
         found = self._stored.events(chosen, columns, given, limit=_limit(limit))
-        names = set(registry_names(several(registry) or ()))
-        if absent := sorted(names.difference(found["registry"].unique() if "registry" in found and len(found) else ())):
+        absent = set(registry_names(several(registry) or ()))
+        if len(found):  # without the column nothing says whose they are, and asking the whole lake would be slower
+            absent = absent.difference(found["registry"].unique()) if "registry" in found else set()
+        if absent:
             configured, database = self._known.registries, self._stored.database
-            stranger = unknown_registry(absent, configured, self._stored.snapshot(), database)
+            stranger = unknown_registry(sorted(absent), configured, self._stored.snapshot(), database)
             if stranger is not None:
                 warn(str(stranger), UnknownRegistryWarning)
         return found

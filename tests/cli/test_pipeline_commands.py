@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from acrwatch.delivery.worker import Summary
 from acrwatch.devhub import DevHub
 
 Call = Callable[..., Any]
@@ -165,3 +166,9 @@ def test_a_file_of_the_activity_log_becomes_an_alert(call: Call, tmp_path: Path)
     (alert,) = call("alerts", "list", "--json").json
     assert alert["rule"] == "anonymous-pull-enabled"
     assert "alice@example.com let anyone pull from registry contoso at 2026-11-22 02:00:00 UTC" in alert["reason"]
+
+
+def test_deliver_once_goes_on_while_turns_bring_something(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = iter([Summary(sent=2), Summary(dead=1, retried=1), Summary(retried=1)])
+    monkeypatch.setattr("scheduler.Parts.deliver", lambda _: next(turns))
+    assert call("deliver", "--once", "--json").json == {"sent": 2, "retried": 2, "dead": 1}

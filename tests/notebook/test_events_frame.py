@@ -93,6 +93,7 @@ def test_who_finds_something_does_not_wait_for_names_to_be_checked(
 
     monkeypatch.setattr("acrwatch.notebook.client.unknown_registry", fail)
     assert len(client.events(registry="contoso"))
+    assert len(client.events(registry="contoso", columns=["identity"]))
     assert not len(client.events(identity="nobody"))
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from acrwatch.cli import health
 from acrwatch.cli.checks.result import FAIL, OK, WARN, Result
-from acrwatch.cli.health import undelivered_words
 from acrwatch.cli.session import Session
 from acrwatch.core.errors import RemoteUnreachableError
 from acrwatch.core.wording import counted
@@ -45,12 +45,11 @@ def undelivered(session: Session, connection: "Connection") -> Iterator[Result]:
         if status == outbox.DEAD:
             what = f"given up: {counted(number, 'delivery', 'deliveries')}"
             yield Result(f"destination {name}", WARN, what, f"`acrwatch deliveries retry {name}`")
-    known = {one.name for one in session.config.destinations}
-    for name, (number, first) in outbox.overdue(connection, now=session.clock.now()).items():
-        remedy = f"`acrwatch deliveries list --destination {name}` says what it answered"
-        if name not in known:
-            remedy = f"They are sent once a [[destinations]] is called {name} again"
-        yield Result(f"destination {name}", WARN, undelivered_words(session, name, number, first), remedy)
+    for one in health.undelivered(session, connection):
+        remedy = f"`acrwatch deliveries list --destination {one.destination}` says what it answered"
+        if not one.configured:
+            remedy = f"They are sent once a [[destinations]] is called {one.destination} again"
+        yield Result(f"destination {one.destination}", WARN, one.words, remedy)
 
 
 def _reach(one: "DestinationConfig", name: str) -> Result:
